@@ -1,0 +1,174 @@
+"""Payway's time texts and instants.
+
+An instant is a whole number of minutes since 1970-01-01T00:00Z: Payway's requests know no seconds
+(page "Update": ``2016-10-02 13:00 +0100``), so nothing here compares finer than that.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+#: Minutes since 1970-01-01T00:00Z.
+Minute: TypeAlias = int
+
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY: Final = 24 * 60
+_FIRST: Final = (date.min.toordinal() - _EPOCH_DAY) * _DAY
+_LAST: Final = (date.max.toordinal() - _EPOCH_DAY + 1) * _DAY - 1
+_WEST: Final = -12 * 60
+_EAST: Final = 14 * 60
+
+# Written with [0-9] and matched whole: \d takes Arabic digits and $ a trailing newline.
+_DATE: Final = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+_PAYWAY: Final = re.compile(_DATE + r" ([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)? ([+-])([0-9]{2})([0-9]{2})")
+_RFC3339: Final = re.compile(
+    _DATE + r"[Tt]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_NO_OFFSET: Final = re.compile(_DATE + r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::[0-9]{2}(?:\.[0-9]+)?)?)?")
+_KNOWN: Final = re.compile(
+    _DATE + r"[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)? ?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))"
+)
+
+FORMS: Final = "2016-10-02 13:00 +0100 or 2016-10-02T13:00+01:00"
+
+
+class BadTime(ValueError):
+    """A time that can't be used: ``rule`` is the rule id, the text says why, ``hint`` how to mend it."""
+
+    def __init__(self, rule: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A declared time: the instant, and the text that is sent (Payway's form, the manifest's own offset)."""
+
+    minute: Minute
+    text: str
+
+
+@lru_cache(maxsize=4096)
+def parse_declared(text: str) -> Moment:
+    """The time that a manifest declares.
+
+    Takes Payway's form and RFC 3339; an offset is required, seconds must be zero, a fraction is refused.
+    Raises `BadTime`.
+    """
+    match = _PAYWAY.fullmatch(text) or _RFC3339.fullmatch(text)
+    if match is None:
+        if _NO_OFFSET.fullmatch(text):
+            raise BadTime("time-without-offset", f"{text!r} has no offset", f"write the offset too, as in {FORMS}")
+        raise BadTime("bad-time", f"{text!r} isn't a time", f"write it as {FORMS}")
+    if match[7] is not None or int(match[6] or 0) != 0:
+        raise BadTime("time-with-seconds", f"{text!r} has seconds, which Payway can't take", "write whole minutes")
+    offset = _offset(match, text)
+    local = _local_minute(match, text)
+    minute = _in_range(local - offset, text)
+    return Moment(minute, _payway_text(local, offset))
+
+
+def parse_known(text: str) -> Minute:
+    """The instant of a time in an answer or export, cut to its minute.
+
+    Takes RFC 3339 with or without seconds and fraction, and Payway's form. Raises `BadTime`.
+    """
+    match = _KNOWN.fullmatch(text)
+    if match is None:
+        raise BadTime("bad-time", f"{text!r} isn't a time with an offset", f"write it as {FORMS}")
+    if int(match[6] or 0) > 60:
+        raise BadTime("bad-time", f"{text!r} has no such second")
+    hours, minutes = int(match[9] or 0), int(match[10] or 0)
+    if hours > 23 or minutes > 59:
+        raise BadTime("bad-offset", f"{text!r} has no such offset")
+    offset = (hours * 60 + minutes) * (-1 if match[8] == "-" else 1)
+    return _in_range(_local_minute(match, text) - offset, text)
+
+
+def parse_clock(text: str) -> datetime:
+    """The moment behind ``--at``: RFC 3339 or Payway's form, to the second, in UTC. Raises `BadTime`."""
+    match = _KNOWN.fullmatch(text)
+    minute = parse_known(text)
+    seconds = min(int(match[6] or 0), 59) if match else 0
+    return _EPOCH + timedelta(minutes=minute, seconds=seconds)
+
+
+def minute_of(moment: datetime) -> Minute:
+    """The minute that an aware ``moment`` lies in."""
+    return int((moment - _EPOCH) // timedelta(minutes=1))
+
+
+def clock_text(moment: datetime) -> str:
+    """An aware moment to the second, as ``2026-11-24T10:00:00Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant_text(minute: Minute) -> str:
+    """An instant as ``2026-11-24T10:00:00Z``: the form of snapshots and plans."""
+    return _date_time(minute, "T") + ":00Z"
+
+
+def short_text(minute: Minute) -> str:
+    """An instant as ``2026-11-24T10:00Z``: the form of access windows."""
+    return _date_time(minute, "T") + "Z"
+
+
+def payway_text(minute: Minute, offset: int) -> str:
+    """An instant in Payway's form at ``offset`` minutes east of Greenwich."""
+    return _payway_text(minute + offset, offset)
+
+
+def offset_of(text: str) -> int:
+    """The offset (minutes) that ends a text in Payway's form."""
+    sign = -1 if text[-5] == "-" else 1
+    return sign * (int(text[-4:-2]) * 60 + int(text[-2:]))
+
+
+def _payway_text(local: Minute, offset: int) -> str:
+    sign = "-" if offset < 0 else "+"
+    hours, minutes = divmod(abs(offset), 60)
+    return f"{_date_time(local, ' ')} {sign}{hours:02d}{minutes:02d}"
+
+
+def _date_time(minute: Minute, between: str) -> str:
+    days, rest = divmod(minute, _DAY)
+    hours, minutes = divmod(rest, 60)
+    return f"{date.fromordinal(days + _EPOCH_DAY).isoformat()}{between}{hours:02d}:{minutes:02d}"
+
+
+def _local_minute(match: re.Match[str], text: str) -> Minute:
+    hours, minutes = int(match[4]), int(match[5])
+    try:
+        day = date(int(match[1]), int(match[2]), int(match[3])).toordinal()
+    except ValueError:
+        raise BadTime("bad-time", f"{text!r} is no day of the calendar") from None
+    if hours > 23 or minutes > 59:
+        raise BadTime("bad-time", f"{text!r} is no time of the day", "hours go from 00 to 23, minutes from 00 to 59")
+    return (day - _EPOCH_DAY) * _DAY + hours * 60 + minutes
+
+
+def _offset(match: re.Match[str], text: str) -> int:
+    if match[8] is None:
+        return 0
+    hours, minutes = int(match[9]), int(match[10])
+    offset = hours * 60 + minutes
+    if match[8] == "-":
+        if offset == 0:
+            raise BadTime("bad-offset", f"{text!r} says that its offset isn't known (-00:00)", "write +0000 for UTC")
+        offset = -offset
+    if minutes > 59 or not _WEST <= offset <= _EAST:
+        raise BadTime("bad-offset", f"{text!r} has no such offset", "offsets go from -12:00 to +14:00")
+    return offset
+
+
+def _in_range(minute: Minute, text: str) -> Minute:
+    # A day on either side is left, so that every offset of the instant can still be written.
+    if not _FIRST + _DAY <= minute <= _LAST - _DAY:
+        raise BadTime("bad-time", f"{text!r} is outside the years 1 to 9999")
+    return minute
