@@ -1,0 +1,62 @@
+# Two commands set everything up by themselves: `make run` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Another Python than the one that is found: `make venv PYTHON=/path/to/python`.
+PYTHON ?= $(shell bash .ci/python)
+BIN := .venv/bin
+READY := .venv/.ready
+UV ?= uv
+# More for pytest and for the lock: `make test PYTEST_ARGS='-k window'`, `make lock LOCK_ARGS=--upgrade`.
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+
+.PHONY: help venv run test lint format docs lock clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
+		printf 'make %-7s %s\n' "$$name" "$$what"; done
+
+venv: $(READY) ## make .venv with the locked dependencies and this project in it
+
+# Done again, from nothing, only when the lock or pyproject.toml has changed.
+$(READY): requirements.lock pyproject.toml
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+		echo 'make: no Python 3.11 or later that can make a virtual environment.' >&2; \
+		echo 'make: on Debian: sudo apt-get install python3 python3-venv' >&2; exit 1; fi; \
+	echo "Setting up .venv with $$("$$python" --version) …"; \
+	"$$python" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(READY) ## show it at work: validate, plan, apply and plan again on the embedded simulator
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
+
+test: lint ## everything that CI checks; the tests' summary stands last
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+lint: $(READY) ## style, types and the directions of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## put the code into the one style
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+docs: $(READY) ## write the pages that are drawn from the code
+	@$(BIN)/python docs/generate.py
+
+lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+	@command -v $(UV) >/dev/null || { echo 'make: the lock is written by uv: pipx install uv' >&2; exit 1; }
+	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --quiet $(LOCK_ARGS) --output-file requirements.lock
+
+clean: ## take away all that was made here, the environment too
+	@rm -rf .venv .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find reconciler tests docs benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
