@@ -119,6 +119,12 @@ def short_text(minute: Minute) -> str:
     return _date_time(minute, "T") + "Z"
 
 
+def day_text(minute: Minute) -> str:
+    """An instant for people: the day alone at midnight UTC, else with the time, as ``2026-11-24 10:00 UTC``."""
+    text = short_text(minute)
+    return text[:10] if minute % _DAY == 0 else f"{text[:10]} {text[11:16]} UTC"
+
+
 def payway_text(minute: Minute, offset: int) -> str:
     """An instant in Payway's form at ``offset`` minutes east of Greenwich."""
     return _payway_text(minute + offset, offset)

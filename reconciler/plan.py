@@ -105,12 +105,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ProductAccess:
-    """A product of an account with steps, and its access before and after all of them."""
+    """A product with steps, and its access before and after all of them.
+
+    No window is no access; ``None`` stands for access that isn't known.
+    """
 
     product_id: str | None
     user_product_id: str | None
-    before: Window | None
-    after: Window | None
+    before: tuple[Window, ...] | None
+    after: tuple[Window, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,19 @@
+"""Which call is due, in what order, and what is blocked: the thinking, all of it pure.
+
+The street, each room using only those before it::
+
+    transitions   the state table
+    access        windows of access, and what a change of one means
+    differences   which declared fields differ from the known ones
+    matching      which known product a declared one means
+    facts         all that decides about one product, computed once
+    blocks        what stands in the way, what should be said
+    drafting      one product to its calls
+    syncs         one account to its syncs
+    guards        the limits that a plan must keep
+    planner       all accounts to one plan
+"""
+
+from reconciler.planning.planner import PlanContext, make_plan
+
+__all__ = ["PlanContext", "make_plan"]
