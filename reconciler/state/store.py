@@ -139,6 +139,10 @@ class Change(Protocol):
         """Add a run, or replace the one with its id."""
         ...
 
+    def mark_filled(self) -> None:
+        """Say that the store is no longer untouched: something was imported, or it is empty on purpose."""
+        ...
+
 
 class Store(Protocol):
     """Where known state and the journal live. Every method raises `StoreFailed` if the store can't do it."""
@@ -190,6 +194,18 @@ class Store(Protocol):
 
     def entries(self, run_id: str | None = None) -> Iterator[JournalEntry]:
         """Journal entries in their order, of one run or of all."""
+        ...
+
+    def last_entry(self) -> JournalEntry | None:
+        """The end of the journal's chain."""
+        ...
+
+    def written_by(self, account_id: str) -> int | None:
+        """The sequence of the journal entry that came with an account's last change; ``None`` if an import did it."""
+        ...
+
+    def damage(self) -> tuple[str, ...]:
+        """What the backend itself finds broken: a sentence each, none if it is sound."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,33 @@
+"""How a store keeps one account: its products in order, its JSON, its digest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from reconciler import canonical
+from reconciler.model import KnownAccount, known_account_from_json, product_order
+
+
+def arranged(account: KnownAccount) -> KnownAccount:
+    """``account`` with its products in order, so that every store gives back the same value."""
+    products = tuple(sorted(account.user_products, key=product_order))
+    return account if products == account.user_products else replace(account, user_products=products)
+
+
+def encoded(account: KnownAccount) -> tuple[str, str]:
+    """The account's JSON without ``observed_at``, and its digest."""
+    document = canonical.dumps(account.to_json())
+    return document, canonical.digest_bytes(document.encode("ascii"))
+
+
+def decoded(document: str, observed_at: str | None) -> KnownAccount:
+    """The account behind `encoded` and the time it was observed."""
+    data = json.loads(document)
+    data["observed_at"] = observed_at
+    return known_account_from_json(data)
+
+
+def user_product_ids(account: KnownAccount) -> frozenset[str]:
+    """The ids by which ``account_of`` finds the account."""
+    return frozenset(p.user_product_id for p in account.user_products if p.user_product_id is not None)
