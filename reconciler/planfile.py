@@ -61,7 +61,7 @@ def steps_digest(plan: Plan) -> str:
 
 def accepted_guards(plan: Plan) -> list[Json]:
     """The guards that are exceeded and that somebody accepted."""
-    return sorted(refusal.guard for refusal in plan.refusals if refusal.accepted)
+    return [*sorted(refusal.guard for refusal in plan.refusals if refusal.accepted)]
 
 
 def plan_text(plan: Plan) -> str:
