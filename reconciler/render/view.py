@@ -1,0 +1,261 @@
+"""The neutral view of a plan: what every rendering shows, worked out once and without a format.
+
+Texts in here are not yet made harmless; that depends on where they end up. Counts are taken from what the
+plan holds, so that every format tells the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from reconciler.instants import Minute
+from reconciler.plan import TAKING, AccountPlan, FieldChange, Finding, Plan, Refusal, Step, Unmanaged
+from reconciler.render.counts import Counts, count_plan
+from reconciler.render.next_command import Invocation, Next, next_command
+from reconciler.render.words import (
+    GUARD_ADVICE,
+    IMPACT_SIGNS,
+    IMPACT_WORDS,
+    NONE_TEXT,
+    UNKNOWN_TEXT,
+    access_words,
+    clock_words,
+    field_label,
+    known_words,
+    minute_words,
+    place,
+    plan_minute,
+    value_words,
+    verb,
+)
+
+#: Rises when a field of the view changes its meaning.
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One field, old → new, in words; ``before`` may be `NONE_TEXT` or `UNKNOWN_TEXT`."""
+
+    field: str
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One call. ``place`` is ``file:line``, ``deadline`` a time in words."""
+
+    number: int
+    action: str
+    verb: str
+    sign: str
+    impact: str
+    impact_words: str
+    takes: bool
+    irreversible: bool
+    account_id: str
+    product_id: str | None
+    user_product_id: str | None
+    customer_number: str | None
+    changes: tuple[ChangeView, ...]
+    reason: str
+    place: str
+    deadline: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessView:
+    """The access to one product before and after the account's steps, in words."""
+
+    product_id: str | None
+    user_product_id: str | None
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account with its steps, in plan order."""
+
+    account_id: str
+    customer_number: str | None
+    owner: str | None
+    labels: tuple[tuple[str, str], ...]
+    access: tuple[AccessView, ...]
+    steps: tuple[StepView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """A deferral, block or warning."""
+
+    rule: str
+    message: str
+    place: str
+    account_id: str
+    product_id: str | None
+    user_product_id: str | None
+    action: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalView:
+    """A guard over its limit; ``mend`` says what to do about it."""
+
+    guard: str
+    limit: str
+    found: str
+    accepted: bool
+    message: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A whole plan. Accounts are made on demand, since there may be a hundred thousand."""
+
+    version: int
+    environment: str
+    host: str
+    as_of: str
+    expires_at: str
+    what_if: bool
+    revision: str | None
+    select: tuple[str, ...]
+    declared_accounts: int
+    declared_products: int
+    known: str
+    plan_id: str
+    steps_digest: str
+    counts: Counts
+    earliest_deadline: tuple[str, int] | None
+    deferred: tuple[FindingView, ...]
+    blocked: tuple[FindingView, ...]
+    warnings: tuple[FindingView, ...]
+    unmanaged: tuple[Unmanaged, ...]
+    refusals: tuple[RefusalView, ...]
+    next: Next
+    _plan: Plan
+
+    def accounts(self) -> Iterator[AccountView]:
+        """The accounts with steps, in plan order."""
+        return _accounts(self._plan)
+
+
+def view_plan(plan: Plan, invocation: Invocation | None = None) -> PlanView:
+    """The view of ``plan``; ``invocation`` tells what was typed, for the command that comes next."""
+    return PlanView(
+        version=VERSION,
+        environment=plan.environment,
+        host=plan.host,
+        as_of=clock_words(plan.as_of),
+        expires_at=clock_words(plan.expires_at),
+        what_if=plan.what_if,
+        revision=plan.manifests.revision,
+        select=plan.manifests.select,
+        declared_accounts=plan.manifests.accounts,
+        declared_products=plan.manifests.user_products,
+        known=known_words(plan),
+        plan_id=plan.plan_id,
+        steps_digest=plan.steps_digest,
+        counts=count_plan(plan),
+        earliest_deadline=_earliest_deadline(plan),
+        deferred=tuple(map(_finding, plan.deferred)),
+        blocked=tuple(map(_finding, plan.blocked)),
+        warnings=tuple(map(_finding, plan.warnings)),
+        unmanaged=plan.unmanaged,
+        refusals=tuple(map(_refusal, plan.refusals)),
+        next=next_command(plan, invocation or Invocation()),
+        _plan=plan,
+    )
+
+
+def view_step(step: Step) -> StepView:
+    """The view of one step."""
+    return StepView(
+        number=step.number,
+        action=step.action,
+        verb=verb(step.action),
+        sign=IMPACT_SIGNS.get(step.impact, "?"),
+        impact=step.impact,
+        impact_words=IMPACT_WORDS.get(step.impact, step.impact),
+        takes=step.impact in TAKING,
+        irreversible=not step.reversible,
+        account_id=step.account_id,
+        product_id=step.product_id,
+        user_product_id=step.user_product_id,
+        customer_number=step.customer_number,
+        changes=tuple(_change(change, step.request.body) for change in step.changes),
+        reason=step.reason,
+        place=place(step.source),
+        deadline=None if step.not_after is None else minute_words(step.not_after),
+    )
+
+
+def _accounts(plan: Plan) -> Iterator[AccountView]:
+    heads = {account.account_id: account for account in plan.accounts}
+    now = plan_minute(plan)
+    for account_id, steps in groupby(plan.steps, key=lambda step: step.account_id):
+        head = heads.get(account_id) or AccountPlan(account_id, None, None, {}, ())
+        yield AccountView(
+            account_id=account_id,
+            customer_number=head.customer_number,
+            owner=head.owner,
+            labels=tuple(head.labels.items()),
+            access=tuple(_access(head, now)),
+            steps=tuple(map(view_step, steps)),
+        )
+
+
+def _access(head: AccountPlan, now: Minute) -> Iterator[AccessView]:
+    for product in head.user_products:
+        before, after = access_words(product.before, now), access_words(product.after, now)
+        if before != after:
+            yield AccessView(product.product_id, product.user_product_id, before, after)
+
+
+def _change(change: FieldChange, body: Mapping[str, str]) -> ChangeView:
+    name = change.field.removeprefix("sync.")
+    if change.before:
+        before = value_words(name, change.before, body)
+    else:
+        # A sync that was never recorded is none; of a field that is null, nothing is known.
+        nothing = change.before is not None or name != change.field
+        before = NONE_TEXT if nothing else UNKNOWN_TEXT
+    return ChangeView(
+        field=change.field,
+        label=field_label(change.field),
+        before=before,
+        after=value_words(name, change.after, body),
+    )
+
+
+def _finding(finding: Finding) -> FindingView:
+    return FindingView(
+        rule=finding.rule,
+        message=finding.message,
+        place=place(finding.source),
+        account_id=finding.account_id,
+        product_id=finding.product_id,
+        user_product_id=finding.user_product_id,
+        action=finding.action,
+    )
+
+
+def _refusal(refusal: Refusal) -> RefusalView:
+    advice = GUARD_ADVICE.get(refusal.guard, "look at what it counts; if that is meant")
+    mend = "somebody accepted this" if refusal.accepted else f"{advice}, plan with --accept {refusal.guard}"
+    return RefusalView(refusal.guard, refusal.limit, refusal.found, refusal.accepted, refusal.message, mend)
+
+
+def _earliest_deadline(plan: Plan) -> tuple[str, int] | None:
+    deadlines = [(step.not_after, step.number) for step in plan.steps if step.not_after is not None]
+    if not deadlines:
+        return None
+    minute, number = min(deadlines)
+    return minute_words(minute), number
