@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Another Python than the one that is found: `make venv PYTHON=/path/to/python`.
-PYTHON ?= $(shell bash .ci/python)
+# Another Python than the one that .ci/python finds: `make venv PYTHON=/path/to/python`.
+PYTHON ?=
 BIN := .venv/bin
 READY := .venv/.ready
 UV ?= uv
@@ -23,14 +23,13 @@ venv: $(READY) ## make .venv with the locked dependencies and this project in it
 
 # Done again, from nothing, only when the lock or pyproject.toml has changed.
 $(READY): requirements.lock pyproject.toml
-	@python="$(PYTHON)"; \
-	if [ -z "$$python" ]; then \
-		echo 'make: no Python 3.11 or later that can make a virtual environment.' >&2; \
-		echo 'make: on Debian: sudo apt-get install python3 python3-venv' >&2; exit 1; fi; \
+	@python=$$(bash .ci/python $(PYTHON)) || { \
+		echo 'make: $(or $(PYTHON),this machine) has no Python 3.11 or later that can make a virtual environment.' >&2; \
+		echo 'make: on Debian: sudo apt-get install python3 python3-venv' >&2; exit 1; }; \
 	echo "Setting up .venv with $$("$$python" --version) …"; \
 	"$$python" -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: $(READY) ## show it at work: validate, plan, apply and plan again on the embedded simulator
