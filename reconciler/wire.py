@@ -42,6 +42,8 @@ FAILURES: Final = {
     "cut_body": "the answer ended too early",
     "deadline": "the call's deadline passed",
     "too_large": "the answer is over 1 MiB",
+    "not_http": "the answer isn't HTTP",
+    "token": "no token could be had for now",
 }
 
 
