@@ -1,0 +1,68 @@
+"""`make run` shows the whole way: examples/demo.sh ends well and leaves only what had to wait."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of what the demo reads, with a `reconciler` command that runs this source."""
+    for name in ("manifests", "examples"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    command = tmp_path / "bin" / "reconciler"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m reconciler "$@"\n')
+    command.chmod(0o755)
+    return tmp_path
+
+
+def run(checkout, *command, **environment):
+    path = os.pathsep.join([str(checkout / "bin"), os.environ["PATH"]])
+    return subprocess.run(
+        command,
+        cwd=checkout,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def keys(entries):
+    return [(entry["action"], entry["account_id"], entry["product_id"]) for entry in entries]
+
+
+def test_the_demo_applies_its_plan_and_leaves_only_what_was_deferred(checkout):
+    # Settings of whoever runs it don't reach it.
+    shown = run(checkout, "examples/demo.sh", RECONCILER_ENVIRONMENT="production", RECONCILER_STATE="file:nowhere")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    commands = [line.split()[1:3] for line in shown.stdout.splitlines() if line.startswith("$ reconciler ")]
+    assert commands == [["reconciler", word] for word in ("validate", "state", "plan", "apply", "plan")]
+
+    first = json.loads((checkout / ".demo" / "plan.json").read_text())
+    assert len({step["action"] for step in first["steps"]}) == 5, "the worked example needs each of the five calls"
+    assert first["deferred"]
+    again = run(
+        checkout, "reconciler", "plan", "-e", "simulator", "-o", "second.json",
+        "--state", "sqlite:///.demo/simulator.db",
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    second = json.loads((checkout / "second.json").read_text())
+    assert keys(second["steps"]) == keys(first["deferred"])
+    assert not second["deferred"]
+
+
+def test_the_demo_can_be_run_twice(checkout):
+    for _ in range(2):
+        shown = run(checkout, "examples/demo.sh")
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert {path.name for path in checkout.iterdir()} == {"bin", "manifests", "examples", ".demo"}
