@@ -25,7 +25,7 @@ MANIFEST_ERRORS: Final = MappingProxyType(
         "alias": "Aliases are refused: a manifest is read the way it looks.",
         "merge-key": "Merge keys are refused: a manifest is read the way it looks.",
         "tag": "Tags are refused: the schema says what a value is.",
-        "non-text-key": "A key is a list or a mapping.",
+        "non-text-key": "A key is null, a list or a mapping.",
         "null-value": "A value is null. A field that isn't managed is left out instead.",
         "empty-document": "A document is only null.",
         "unknown-key": "A key that no manifest has.",

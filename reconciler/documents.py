@@ -1,0 +1,345 @@
+"""YAML text to plain documents with places, and every finding about the text itself.
+
+This is the only home of PyYAML. Its C parser gives events; what they become is decided here: every scalar
+is text, nothing is shared, merged or tagged, and each key and value keeps its place. What a value has to
+be is not known here (`reconciler.validation` asks the schema).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.manifesttext import WRITE_OUT, Mark, Place, Places, place, prepare, shown, syntax_error
+
+if TYPE_CHECKING:
+    import re
+
+#: How deep lists and mappings may be nested.
+MAX_DEPTH: Final = 16
+
+#: The plain texts that YAML calls null.
+NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS: Final = frozenset({"true", "false"})
+_MERGE: Final = "<<"
+
+_LEAVE_OUT: Final = "leave the line out if it isn't to be managed; put the word in quotes if the text is meant"
+
+
+class MappingNode(dict[str, "Node"]):
+    """A mapping with the place of each key and value. A refused value stands in it as ``None``."""
+
+    __slots__ = ("at", "key_marks", "pending", "value_marks", "waiting")
+
+    def __init__(self, at: Mark) -> None:
+        super().__init__()
+        self.at = at
+        self.key_marks: dict[str, Mark] = {}
+        self.value_marks: dict[str, Mark] = {}
+        # While it is built: whether a value comes next, and for which key (None: it isn't kept).
+        self.waiting = False
+        self.pending: str | None = None
+
+
+class ListNode(list["Node"]):
+    """A list with the place of each item. A refused item stands in it as ``None``."""
+
+    __slots__ = ("at", "marks")
+
+    def __init__(self, at: Mark) -> None:
+        super().__init__()
+        self.at = at
+        self.marks: list[Mark] = []
+
+
+Node: TypeAlias = "MappingNode | ListNode | str | bool | None"
+
+
+@dataclass(slots=True, eq=False)
+class Document:
+    """One YAML document that isn't empty.
+
+    ``refused`` are the places of values that already have a finding, ``quoted`` those of a quoted ``true``
+    or ``false``, ``ambiguous`` the plain scalars that YAML 1.1 tools read as something else than text.
+    """
+
+    places: Places
+    at: Mark
+    root: Node = None
+    refused: set[Place] = field(default_factory=set)
+    quoted: set[Place] = field(default_factory=set)
+    ambiguous: list[tuple[Mark, str, str]] = field(default_factory=list)
+
+
+def parse(file: str, data: bytes, report: Callable[[Diagnostic], None]) -> Iterator[Document]:
+    """The documents of ``data`` one after another; findings about the text go to ``report``.
+
+    A syntax error, a byte that isn't UTF-8, a NUL or too deep a nesting ends the file; nothing is raised.
+    """
+    prepared = prepare(file, data)
+    if isinstance(prepared, Diagnostic):
+        report(prepared)
+    else:
+        yield from _documents(*prepared, report)
+
+
+def _documents(data: bytes, places: Places, report: Callable[[Diagnostic], None]) -> Iterator[Document]:
+    import yaml
+    from yaml import events
+
+    builder = _Builder(places, report)
+    take: dict[type[events.Event], Callable[[Any], None]] = {
+        events.ScalarEvent: builder.scalar,
+        events.MappingStartEvent: builder.mapping,
+        events.SequenceStartEvent: builder.sequence,
+        events.MappingEndEvent: builder.close,
+        events.SequenceEndEvent: builder.close,
+        events.AliasEvent: builder.alias,
+        events.DocumentStartEvent: builder.begin,
+        events.StreamStartEvent: builder.begin,
+    }
+    try:
+        get_event = _parser()(data).get_event
+        while True:
+            event = get_event()
+            kind = type(event)
+            if kind in take:
+                take[kind](event)
+            elif kind is events.DocumentEndEvent:
+                document = builder.end()
+                if document is not None:
+                    yield document
+            else:
+                return
+    except _TooDeep as error:
+        message = f"lists and mappings are nested more than {MAX_DEPTH} deep; the rest of the file isn't read"
+        report(Diagnostic("nesting-too-deep", message, places.at(error.mark), "a manifest needs four levels"))
+    except yaml.YAMLError as error:
+        report(syntax_error(error, data, places))
+
+
+@cache
+def _parser() -> Callable[[bytes], Any]:
+    import yaml
+
+    return yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+
+
+class _Event(Protocol):
+    """What is read of the parser's events; ``value`` and ``implicit`` are those of scalars alone."""
+
+    start_mark: Mark
+    anchor: str | None
+    tag: str | None
+    value: str
+    implicit: tuple[bool, bool]
+
+
+class _TooDeep(Exception):
+    """Nesting went past `MAX_DEPTH` at ``mark``."""
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+
+
+class _Builder:
+    """Builds one document at a time from events."""
+
+    def __init__(self, places: Places, report: Callable[[Diagnostic], None]) -> None:
+        self._places = places
+        self._report = report
+        self._stack: list[MappingNode | ListNode] = []
+        self._top: MappingNode | ListNode | None = None
+        self._document: Document | None = None
+        self._read_as = _other_readings()
+
+    def begin(self, event: _Event) -> None:
+        """A document starts (or the stream, which changes nothing)."""
+        self._document = None
+
+    def end(self) -> Document | None:
+        """The document that has ended; ``None`` for one that is empty."""
+        document, self._document = self._document, None
+        return document
+
+    def scalar(self, event: _Event) -> None:
+        """A key or a value that is one text."""
+        text, mark, top = event.value, event.start_mark, self._top
+        # A text without quotes; that with a tag counts as refused.
+        plain = event.implicit[0] and event.tag is None
+        if type(top) is MappingNode and not top.waiting:
+            self._key(event, top, text, mark, plain)
+            return
+        document = self._document
+        if document is None:
+            if plain and not text and event.anchor is None:
+                return
+            document = self._document = Document(self._places, mark)
+        if event.anchor is not None or event.tag is not None:
+            self._properties(event)
+        value: Node = text
+        if plain:
+            if text in NULLS:
+                self._null(text, mark)
+                value = None
+            elif text[0] in self._read_as:
+                self._ambiguous(text, mark)
+        elif text in _BOOLEANS:
+            document.quoted.add(place(mark))
+        elif "\0" in text or not text.isascii():
+            self._characters(text, mark)
+        if type(top) is MappingNode:
+            top.waiting = False
+            if top.pending is not None:
+                top[top.pending] = value
+                top.value_marks[top.pending] = mark
+        elif type(top) is ListNode:
+            top.append(value)
+            top.marks.append(mark)
+        else:
+            document.root = value
+
+    def mapping(self, event: _Event) -> None:
+        """A mapping starts."""
+        self._open(event, MappingNode(event.start_mark))
+
+    def sequence(self, event: _Event) -> None:
+        """A list starts."""
+        self._open(event, ListNode(event.start_mark))
+
+    def close(self, event: _Event) -> None:
+        """A list or mapping ends."""
+        self._stack.pop()
+        self._top = self._stack[-1] if self._stack else None
+
+    def alias(self, event: _Event) -> None:
+        """An alias stands where a key or a value is expected."""
+        mark = event.start_mark
+        self._refuse("alias", f"*{event.anchor} is an alias", mark, WRITE_OUT)
+        if type(self._top) is MappingNode and not self._top.waiting:
+            self._top.waiting, self._top.pending = True, None
+        else:
+            self._attach(None, mark)
+
+    def _open(self, event: _Event, node: MappingNode | ListNode) -> None:
+        mark, top = event.start_mark, self._top
+        if len(self._stack) >= MAX_DEPTH:
+            raise _TooDeep(mark)
+        if self._document is None:
+            self._document = Document(self._places, mark)
+        if event.anchor is not None or event.tag is not None:
+            self._properties(event)
+        if type(top) is MappingNode and not top.waiting:
+            self._finding("non-text-key", "a key has to be text, not a list or mapping", mark, "write one word")
+            top.waiting, top.pending = True, None
+        else:
+            self._attach(node, mark)
+        self._stack.append(node)
+        self._top = node
+
+    def _attach(self, value: Node, mark: Mark) -> None:
+        top = self._top
+        if type(top) is MappingNode:
+            top.waiting = False
+            if top.pending is not None:
+                top[top.pending] = value
+                top.value_marks[top.pending] = mark
+        elif type(top) is ListNode:
+            top.append(value)
+            top.marks.append(mark)
+        else:
+            if self._document is None:
+                self._document = Document(self._places, mark)
+                self._document.refused.add(place(mark))
+            self._document.root = value
+
+    def _key(self, event: _Event, top: MappingNode, text: str, mark: Mark, plain: bool) -> None:
+        top.waiting, top.pending = True, None
+        if event.anchor is not None or event.tag is not None:
+            self._properties(event)
+        if plain and text in NULLS:
+            self._finding("non-text-key", "a key has to be text, not null", mark, "put the key in quotes")
+            return
+        if plain and text == _MERGE:
+            self._finding("merge-key", "<< would merge another mapping in here", mark, WRITE_OUT)
+            return
+        first = top.key_marks.get(text)
+        if first is not None:
+            message = f"the key {shown(text)} stands twice in this mapping"
+            related = self._places.at(first)
+            self._report(
+                Diagnostic("duplicate-key", message, self._places.at(mark), "keep one of the two", related=related)
+            )
+            return
+        if plain:
+            if text[0] in self._read_as:
+                self._ambiguous(text, mark)
+        elif "\0" in text or not text.isascii():
+            self._characters(text, mark)
+        top.pending = text
+        top.key_marks[text] = mark
+
+    def _properties(self, event: _Event) -> None:
+        mark = event.start_mark
+        if event.anchor is not None:
+            self._refuse("anchor", f"&{event.anchor} is an anchor", mark, "take the anchor away")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            self._refuse("tag", f"the tag {shown(str(tag))} stands before this value", mark, "take the tag away")
+
+    def _null(self, text: str, mark: Mark) -> None:
+        if self._top is None:
+            self._refuse("empty-document", "this document is only null", mark, "take it away, or declare an account")
+            return
+        what = f"{text} is null, which no field can be" if text else "there is no value here, which means null"
+        self._refuse("null-value", what, mark, _LEAVE_OUT)
+
+    def _ambiguous(self, text: str, mark: Mark) -> None:
+        assert self._document is not None
+        for tag, pattern in self._read_as[text[0]]:
+            if pattern.match(text):
+                self._document.ambiguous.append((mark, text, tag))
+                return
+
+    def _characters(self, text: str, mark: Mark) -> None:
+        """Characters that an escape can bring into quotes, and that no text here may hold."""
+        if "\0" in text:
+            self._refuse("nul-character", "this text holds a NUL character", mark, "take the escape \\0 away")
+        elif any("\ud800" <= character <= "\udfff" for character in text):
+            self._refuse("bad-yaml", "an escape here is half a character", mark, "write the character itself")
+
+    def _refuse(self, rule: str, message: str, mark: Mark, hint: str) -> None:
+        if self._document is not None:
+            self._document.refused.add(place(mark))
+        self._finding(rule, message, mark, hint)
+
+    def _finding(self, rule: str, message: str, mark: Mark, hint: str) -> None:
+        self._report(Diagnostic(rule, message, self._places.at(mark), hint))
+
+
+@cache
+def _other_readings() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """By first character: what YAML 1.1 tools read a plain scalar as, and the pattern of those they do."""
+    import yaml
+
+    names = {
+        "bool": "true or false",
+        "int": "a number",
+        "float": "a number",
+        "timestamp": "a date",
+        "merge": "a merge key",
+        "value": "a default value",
+    }
+    return {
+        first: readings
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        if (
+            readings := [
+                (names[kind], pattern) for tag, pattern in resolvers if (kind := tag.rpartition(":")[2]) in names
+            ]
+        )
+    }

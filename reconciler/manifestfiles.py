@@ -1,0 +1,235 @@
+"""Finds manifests under the given paths and reads their bytes; what they say is not looked at here.
+
+Paths come from people, what lies below them from strangers: links don't lead out of a given path, nothing
+but regular files is opened, and no file is read past its limit.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from reconciler.diagnostics import Diagnostic, Position
+from reconciler.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+#: The largest manifest that is read, in bytes.
+MAX_BYTES: Final = 8 * 1024 * 1024
+#: The path that means standard input, and the name that its findings carry.
+STDIN: Final = "-"
+STDIN_NAME: Final = "<stdin>"
+
+# Where the system has them: a link put in place after the walk isn't followed, a FIFO doesn't block.
+_OPEN_FLAGS: Final = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """A manifest to be read: the ``name`` that positions carry, and its real ``path`` (``None``: standard input)."""
+
+    name: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the given paths hold: files in the order of their names, and what can't be used."""
+
+    files: tuple[ManifestFile, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def find_manifests(paths: Sequence[str]) -> Found:
+    """Every manifest under ``paths`` once, however often it is reached.
+
+    A folder is walked for `SUFFIXES` without hidden names; a file given by name is taken whatever its name.
+    Raises `InvalidInput` if a path doesn't exist or if nothing is found at all.
+    """
+    walk = _Walk()
+    for path in paths:
+        if path == STDIN:
+            walk.files[STDIN] = ManifestFile(STDIN_NAME)
+        else:
+            walk.start(path)
+    files = tuple(sorted(walk.files.values(), key=lambda file: (file.name, file.path or "")))
+    if not files and not walk.diagnostics:
+        where = ", ".join(display_name(path) for path in paths) or "the given paths"
+        raise InvalidInput(
+            f"no manifest in {where}", hint="manifests are files that end in .yaml, .yml or .json and aren't hidden"
+        )
+    return Found(files, tuple(walk.diagnostics))
+
+
+def read_manifest(file: ManifestFile, stdin: BinaryIO | None = None) -> bytes | Diagnostic:
+    """The bytes of a manifest, or the finding that it can't be read or is over `MAX_BYTES`."""
+    try:
+        if file.path is None:
+            data = (stdin or sys.stdin.buffer).read(MAX_BYTES + 1)
+        else:
+            descriptor = os.open(file.path, _OPEN_FLAGS)
+            with open(descriptor, "rb") as stream:  # noqa: PTH123 (the descriptor was opened without following links)
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    return _not_a_file(file.name, "isn't a regular file")
+                if status.st_size > MAX_BYTES:
+                    return _too_large(file.name)
+                data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            return _not_a_file(file.name, "isn't a regular file")
+        return _unreadable(file.name, error)
+    return _too_large(file.name) if len(data) > MAX_BYTES else data
+
+
+def display_name(path: str) -> str:
+    """``path`` as positions and plans carry it: with ``/``, from the current directory where it lies inside it.
+
+    Characters that aren't UTF-8 are escaped, so that the name can be printed and stored.
+    """
+    name = os.path.normpath(path)
+    try:
+        inside = os.path.relpath(name)
+    except (OSError, ValueError):  # no current directory, or another drive
+        inside = os.pardir
+    if inside != os.pardir and not inside.startswith(os.pardir + os.sep):
+        name = inside
+    return Path(name).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+class _Walk:
+    """One search: the files found so far by their real path, and the findings."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, ManifestFile] = {}
+        self.diagnostics: list[Diagnostic] = []
+
+    def start(self, path: str) -> None:
+        """Take the path that was given, a file or a folder."""
+        try:
+            mode = os.stat(path).st_mode  # noqa: PTH116 (paths stay texts: Path drops what os.walk keeps)
+        except (OSError, ValueError) as error:
+            self._missing(path, error)
+            return
+        real = os.path.realpath(path)
+        if stat.S_ISDIR(mode):
+            self._folder(path, real)
+        elif stat.S_ISREG(mode):
+            self._take(path, real)
+        else:
+            self.diagnostics.append(_not_a_file(display_name(path), "isn't a regular file"))
+
+    def _missing(self, path: str, error: OSError | ValueError) -> None:
+        name = display_name(path)
+        if isinstance(error, ValueError) or not os.path.lexists(path):
+            if isinstance(error, PermissionError):
+                raise InvalidInput(f"{name} can't be read", hint="ask for the right to read it") from None
+            raise InvalidInput(
+                f"{name} doesn't exist", hint="give a file or folder that exists, or - for stdin"
+            ) from None
+        if isinstance(error, PermissionError):
+            self.diagnostics.append(_unreadable(name, error))
+        else:
+            self.diagnostics.append(_not_a_file(name, "is a link to something that doesn't exist"))
+
+    def _folder(self, path: str, real: str) -> None:
+        # Links come last, so that a file reached both ways keeps its own name; a folder is entered once.
+        links: list[tuple[str, str]] = []
+        folders = [(path, real)]
+        entered = {real}
+        while folders or links:
+            if folders:
+                self._entries(*folders.pop(), folders, links, entered)
+            else:
+                self._link(*links.pop(), real, folders, entered)
+
+    def _entries(
+        self,
+        path: str,
+        real: str,
+        folders: list[tuple[str, str]],
+        links: list[tuple[str, str]],
+        entered: set[str],
+    ) -> None:
+        try:
+            with os.scandir(path) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name, reverse=True)
+        except OSError as error:
+            self.diagnostics.append(_unreadable(display_name(path), error))
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            below = f"{real}{os.sep}{entry.name}"
+            if entry.is_symlink():
+                links.append((entry.path, below))
+            elif entry.is_dir(follow_symlinks=False):
+                if below not in entered:
+                    entered.add(below)
+                    folders.append((entry.path, below))
+            elif entry.name.endswith(SUFFIXES):
+                if entry.is_file(follow_symlinks=False):
+                    self._take(entry.path, below)
+                else:
+                    self.diagnostics.append(_not_a_file(display_name(entry.path), "isn't a regular file"))
+
+    def _link(self, path: str, link: str, root: str, folders: list[tuple[str, str]], entered: set[str]) -> None:
+        named = path.endswith(SUFFIXES)
+        try:
+            real = os.path.realpath(link, strict=True)
+            mode = os.stat(real).st_mode  # noqa: PTH116
+        except OSError:
+            if named:
+                reason = "is a link to something that doesn't exist"
+                self.diagnostics.append(_not_a_file(display_name(path), reason))
+            return
+        if not (named or stat.S_ISDIR(mode)):
+            return
+        if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
+            self.diagnostics.append(_outside(display_name(path)))
+        elif stat.S_ISDIR(mode):
+            if real not in entered:
+                entered.add(real)
+                folders.append((path, real))
+        elif stat.S_ISREG(mode):
+            self._take(path, real)
+        else:
+            self.diagnostics.append(_not_a_file(display_name(path), "isn't a link to a regular file"))
+
+    def _take(self, path: str, real: str) -> None:
+        if real not in self.files:
+            self.files[real] = ManifestFile(display_name(path), real)
+
+
+def _not_a_file(name: str, reason: str) -> Diagnostic:
+    hint = "put a regular file there, or give - to read standard input"
+    return Diagnostic("not-a-file", f"this {reason}", Position(name), hint)
+
+
+def _outside(name: str) -> Diagnostic:
+    return Diagnostic(
+        "outside-path",
+        "this symbolic link leads out of the given path",
+        Position(name),
+        "put the file itself here, or give its own folder as a path",
+    )
+
+
+def _too_large(name: str) -> Diagnostic:
+    return Diagnostic(
+        "file-too-large", "this file is over 8 MiB", Position(name), "split it: a file may hold fewer accounts"
+    )
+
+
+def _unreadable(name: str, error: OSError) -> Diagnostic:
+    reason = (error.strerror or "unknown reason").lower()
+    return Diagnostic("unreadable", f"this can't be read: {reason}", Position(name), "check who may read it")

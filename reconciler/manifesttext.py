@@ -1,0 +1,188 @@
+"""Text of manifests before YAML reads it, and what YAML's complaints about it mean in plain words.
+
+Everything here works on text and places; what the text says is built in `reconciler.documents`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from bisect import bisect_left
+from typing import Final, Protocol, TypeAlias
+
+from reconciler.diagnostics import Diagnostic, Position
+
+#: How to mend what is written by reference.
+WRITE_OUT: Final = "write the value out here: a manifest is read the way it looks"
+_SAVE_AS_UTF8: Final = "save the file as UTF-8"
+
+_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB]")
+_PAIR: Final = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_PAIR_WIDTH: Final = len(r"\uD83D\uDE00")
+_CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ufffd\U00010000-\U0010ffff]|[\ud800-\udfff]")
+
+
+class Mark(Protocol):
+    """A place as the parser gives it: all three count from 0, ``index`` through the whole text."""
+
+    @property
+    def line(self) -> int:
+        """Lines before this one."""
+
+    @property
+    def column(self) -> int:
+        """Characters before it in its line."""
+
+    @property
+    def index(self) -> int:
+        """Characters before it."""
+
+
+Place: TypeAlias = tuple[int, int]
+
+
+def place(mark: Mark) -> Place:
+    """``mark`` as a value that can be looked up."""
+    return (mark.line, mark.column)
+
+
+def shown(text: str, limit: int = 60) -> str:
+    """``text`` in quotes, escaped and cut, for a message."""
+    return repr(text) if len(text) <= limit else repr(text[:limit]) + "…"
+
+
+class Places:
+    """Turns marks of one file into positions."""
+
+    __slots__ = ("_joined", "file")
+
+    def __init__(self, file: str, joined: dict[int, list[int]] | None = None) -> None:
+        self.file = file
+        # Columns, by line, at which the parser saw one character for a JSON surrogate pair.
+        self._joined = joined or {}
+
+    def at(self, mark: Mark) -> Position:
+        """The position of ``mark``, counted from 1, as an editor shows it."""
+        line, column = mark.line, mark.column
+        if line in self._joined:
+            column += bisect_left(self._joined[line], column) * (_PAIR_WIDTH - 1)
+        return Position(self.file, line + 1, column + 1)
+
+
+def prepare(file: str, data: bytes) -> tuple[bytes, Places] | Diagnostic:
+    """The bytes that the parser reads and the places of the file, or the finding that this is no text."""
+    found = _check_bytes(file, data)
+    if found is not None:
+        return found
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if _SURROGATE.search(data):
+        data, joined = _join_surrogates(data)
+        return data, Places(file, joined)
+    return data, Places(file)
+
+
+def _check_bytes(file: str, data: bytes) -> Diagnostic | None:
+    utf16 = data[:4].count(0) == 2 and (data[0:4:2] == b"\0\0" or data[1:4:2] == b"\0\0")
+    if utf16:
+        return Diagnostic("not-utf8", "this file is UTF-16, not UTF-8", Position(file), _SAVE_AS_UTF8)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        message = f"the byte 0x{data[error.start]:02x} isn't UTF-8"
+        return Diagnostic("not-utf8", message, _end_of(file, before), _SAVE_AS_UTF8)
+    nul = text.find("\0")
+    if nul >= 0:
+        hint = "take it away; if the file was saved as UTF-16, save it as UTF-8"
+        return Diagnostic("nul-character", "there is a NUL character here", _end_of(file, text[:nul]), hint)
+    return None
+
+
+def _end_of(file: str, before: str) -> Position:
+    """The position right after ``before``."""
+    before = before.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return Position(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _join_surrogates(data: bytes) -> tuple[bytes, dict[int, list[int]]]:
+    r"""A JSON text with each ``\uD83D\uDE00`` as the one character it means, and where that was done.
+
+    YAML has no such pairs, but JSON writers make them. A text that isn't JSON is left as it is: there, a
+    backslash may stand outside of double quotes.
+    """
+    text = data.decode("utf-8")
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return data, {}
+    joined: dict[int, list[int]] = {}
+    parts: list[str] = []
+    done = line = column = 0
+    for match in _PAIR.finditer(text):
+        if match[1] is None:
+            continue
+        before = text[done : match.start()]
+        breaks = before.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+        if breaks:
+            line, column = line + breaks, len(before) - max(before.rfind("\n"), before.rfind("\r")) - 1
+        else:
+            column += len(before)
+        joined.setdefault(line, []).append(column)
+        high, low = int(match[1], 16), int(match[2], 16)
+        parts += (before, chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)))
+        done = match.end()
+        column += 1
+    return "".join((*parts, text[done:])).encode("utf-8"), joined
+
+
+# What the parser says, and how a person reads it: (part of its words, message, hint).
+_SYNTAX: Final = (
+    ("mapping values are not allowed", "a second ': ' stands in this line", "put a value that holds ': ' in quotes"),
+    ("could not find expected ':'", "this line has no ': '", "write it as key: value"),
+    (
+        "did not find expected key",
+        "this line doesn't fit the lines above it",
+        "start keys of one mapping in one column",
+    ),
+    ("did not find expected '-'", "this line doesn't fit the list above it", "start each item with '- ' in one column"),
+    ("block sequence entries are not allowed", "a list can't start here", "start each item with '- ' on its own line"),
+    ("found unexpected end of stream", "this quote is never closed", "close it"),
+    ("found unexpected document indicator", "this quote is never closed", "close it"),
+    ("',' or ']'", "this list isn't closed, or a comma is missing", "close it with ]"),
+    ("',' or '}'", "this mapping isn't closed, or a comma is missing", "close it with }"),
+    ("unknown escape", "\\ and this character mean nothing in double quotes", "write \\\\ for a backslash"),
+    ("Unicode character escape", "this escape is no character", "write the character itself"),
+    ("undefined alias", "this alias refers to nothing", WRITE_OUT),
+    ("undefined tag handle", "a tag stands before this value", "take the tag away"),
+)
+_UNCLOSED: Final = ("found unexpected end of stream", "found unexpected document indicator", "',' or ']'", "',' or '}'")
+
+
+def syntax_error(error: Exception, data: bytes, places: Places) -> Diagnostic:
+    """A parser's error in plain words. A quote or bracket that the file never closes is shown where it opens."""
+    text = data.decode("utf-8")
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read")
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        control = _CONTROL.search(text)
+        before = text[: control.start()] if control else ""
+        what = f"the character {shown(control[0])} isn't allowed" if control else f"this isn't YAML: {problem}"
+        return Diagnostic("bad-yaml", what, _end_of(places.file, before), "take it away")
+    if any(words in problem for words in _UNCLOSED) and not text[mark.index :].strip():
+        mark = getattr(error, "context_mark", None) or mark
+    rule = "tag" if "tag" in problem else "bad-yaml"
+    at = places.at(mark)
+    if "cannot start any token" in problem:
+        return _bad_start(text[mark.index : mark.index + 1], at)
+    for words, message, hint in _SYNTAX:
+        if words in problem:
+            return Diagnostic(rule, message, at, hint)
+    return Diagnostic(rule, f"this isn't YAML: {problem}", at, "see https://yaml.org for what YAML is")
+
+
+def _bad_start(character: str, at: Position) -> Diagnostic:
+    if character == "\t":
+        return Diagnostic("bad-yaml", "a tab stands where only spaces may", at, "indent with spaces")
+    message = f"a value can't start with {shown(character)}"
+    return Diagnostic("bad-yaml", message, at, "put the value in quotes")
