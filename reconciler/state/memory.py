@@ -198,7 +198,9 @@ class MemoryStore:
         if change.accounts:
             self._serial += 1
         self._changed.update(change.accounts)
-        self._written.update({account_id: change.written.get(account_id) for account_id in change.accounts})
+        self._written.update(
+            {key: None if account is None else change.written.get(key) for key, account in change.accounts.items()}
+        )
         self._entries.extend(change.entries)
         self._runs.update(change.runs)
         self._filled = self._filled or change.filled
