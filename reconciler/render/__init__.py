@@ -1,1 +1,28 @@
-"""Text, made last: a plan, a run or a finding as people and machines want to read it."""
+"""Text, made last: a plan, a run or a finding as people and machines want to read it.
+
+Every function gives lines without their ends; whoever calls writes them. Plans are drawn from `view`, values
+are made harmless by `escape`.
+"""
+
+from reconciler.render.curl import requests_to_text
+from reconciler.render.explain import explain_to_text
+from reconciler.render.findings import diagnostics_to_text, error_to_text
+from reconciler.render.next_command import Invocation
+from reconciler.render.runs import report_to_text, runs_to_text
+from reconciler.render.to_json import diagnostics_to_github, diagnostics_to_json
+from reconciler.render.to_markdown import plan_to_markdown
+from reconciler.render.to_text import plan_to_text
+
+__all__ = [
+    "Invocation",
+    "diagnostics_to_github",
+    "diagnostics_to_json",
+    "diagnostics_to_text",
+    "error_to_text",
+    "explain_to_text",
+    "plan_to_markdown",
+    "plan_to_text",
+    "report_to_text",
+    "requests_to_text",
+    "runs_to_text",
+]

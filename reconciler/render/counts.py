@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from reconciler.instants import Minute
-from reconciler.operations import OPERATIONS
+from reconciler.operations import BY_ACTION, OPERATIONS
 from reconciler.plan import TAKING, Plan, Window
 from reconciler.render.words import plan_minute
 
@@ -46,9 +46,8 @@ class Counts:
 
 def count_plan(plan: Plan) -> Counts:
     """The headline of ``plan``."""
-    calls = Counter(step.action for step in plan.steps)
-    known_actions = [operation.action for operation in OPERATIONS]
-    order = known_actions + sorted(set(calls) - set(known_actions))
+    calls = Counter(step.action if step.action in BY_ACTION else "other" for step in plan.steps)
+    order = [operation.action for operation in OPERATIONS] + ["other"]
     return Counts(
         steps=len(plan.steps),
         calls=tuple((action, calls[action]) for action in order if calls[action]),

@@ -53,7 +53,7 @@ def code(value: str) -> str:
     text = terminal(value).strip(" ")
     if not text:
         return "(empty)"
-    fence = "`" * (max((len(run) for run in _BACKTICKS.findall(text)), default=0) + 1)
+    fence = _fence(text, 1)
     pad = " " if text[0] == "`" or text[-1] == "`" else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
@@ -61,6 +61,13 @@ def code(value: str) -> str:
 def cell(value: str) -> str:
     """``value`` as a code span inside a Markdown table, where a pipe would end the cell."""
     return code(value).replace("|", r"\|")
+
+
+def fenced(value: str) -> str:
+    """``value``, one line to be copied, as a Markdown block of code."""
+    text = visible(value)
+    fence = _fence(text, 3)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def html_code(value: str) -> str:
@@ -81,6 +88,10 @@ def command_message(value: str) -> str:
 def command_property(value: str) -> str:
     """``value`` as a property (``file``, ``title``) of a GitHub workflow command."""
     return command_message(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def _fence(text: str, at_least: int) -> str:
+    return "`" * max(at_least, max((len(run) for run in _BACKTICKS.findall(text)), default=0) + 1)
 
 
 def _written(character: str) -> str:

@@ -5,6 +5,7 @@ A line is a sequence of (text, style) spans. Widths count terminal columns befor
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from rich.style import Style
 
 WIDTH: Final = 80
+
+#: The column that labels take, below a step.
+LABEL: Final = 15
+
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:UTC|[+-][0-9]{4})"
+_WORD: Final = re.compile(rf"{_TIME}[^ ]*|[^ ]+")
 
 Span: TypeAlias = "tuple[str, str]"
 Line: TypeAlias = "tuple[Span, ...]"
@@ -54,10 +61,9 @@ class Piece:
 
 
 def words(value: str, style: str = "") -> Iterator[Piece]:
-    """Free text, made harmless, as pieces that may wrap at every space."""
-    for word in terminal(value).split(" "):
-        if word:
-            yield Piece(word, style, breakable=True)
+    """Free text, made harmless, as pieces that may wrap at every space that isn't inside a time."""
+    for match in _WORD.finditer(terminal(value)):
+        yield Piece(match[0], style, breakable=True)
 
 
 def unit(value: str, style: str = "", gap: int = 1) -> Piece:
@@ -76,10 +82,23 @@ def flow(pieces: Iterable[Piece], *, lead: Line = (), hang: int = 0, width: int 
             if not empty and used + gap + columns(part.text) > width:
                 yield tuple(line)
                 line, used, gap = [(" " * hang, "")], hang, 0
-            line.append((" " * gap + part.text, part.style))
+            _append(line, " " * gap + part.text, part.style)
             used += gap + columns(part.text)
             empty = False
     yield tuple(line)
+
+
+def labelled(label: str, pieces: Iterable[Piece], indent: int, width: int, column: int = LABEL) -> Iterator[Line]:
+    """``label`` in its column, then the pieces, wrapped below their own start."""
+    lead = ((" " * indent + label.ljust(column), "label"),)
+    return flow(pieces, lead=lead, hang=indent + column, width=width)
+
+
+def _append(line: list[Span], text: str, style: str) -> None:
+    if line and line[-1][1] == style:
+        line[-1] = (line[-1][0] + text, style)
+    else:
+        line.append((text, style))
 
 
 def columns(text: str) -> int:
@@ -109,7 +128,7 @@ def _painted(line: Line) -> str:
 def _style(name: str) -> Style:
     from rich.style import Style
 
-    return Style.parse(STYLES[name])
+    return Style.parse(STYLES.get(name, ""))
 
 
 def _parts(piece: Piece, room: int) -> Iterator[Piece]:

@@ -6,21 +6,20 @@ wider than the given width unless it holds one value, such as a path, that must 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from reconciler.plan import Plan, Unmanaged
-from reconciler.render.escape import visible
-from reconciler.render.layout import WIDTH, Line, Piece, flow, painter, unit, words
+from reconciler.render.escape import terminal, visible
+from reconciler.render.layout import WIDTH, Line, Piece, flow, labelled, painter, unit, words
 from reconciler.render.next_command import Invocation
-from reconciler.render.view import AccountView, FindingView, PlanView, RefusalView, StepView, view_plan
+from reconciler.render.view import AccountView, FindingView, PlanView, RefusalView, StepView, summary_rows, view_plan
 from reconciler.render.words import counted
 
 #: Warnings of one rule, and unmanaged products, that are listed before the rest is counted.
 FEW = 20
 
-_LABEL = 15
-_FINAL_WORDS = "CAN'T BE UNDONE"
+_FINAL_WORDS = "! CAN'T BE UNDONE"
 
 
 def plan_to_text(
@@ -52,12 +51,11 @@ def plan_to_text(
 def step_lines(step: StepView, digits: int, width: int) -> Iterator[Line]:
     """One step: its verb and impact, then a labelled line for each thing to know."""
     indent = digits + 4
-    lead = ((f"  {step.number:>{digits}}. ", "label"), (f"{step.sign} {step.verb}", step.impact))
-    pieces = [Piece(step.impact_words, step.impact, gap=3)]
+    lead = ((f"  {step.number:>{digits}}. ", "label"), (f"{step.sign} {terminal(step.verb):<25}", step.impact))
+    pieces = [unit(step.impact_words, step.impact)]
     if step.irreversible:
-        pieces.append(Piece(f"! {_FINAL_WORDS}", "final", gap=3))
-    # A lead of two spans is no empty line, so the first piece keeps its gap.
-    yield from flow([Piece("", gap=0), *pieces], lead=lead, hang=indent, width=width)
+        pieces.append(Piece(_FINAL_WORDS, "final", gap=max(3, 20 - len(step.impact_words))))
+    yield from flow(pieces, lead=lead, hang=indent, width=width)
     for label, value in (
         ("product", step.product_id),
         ("user product", step.user_product_id),
@@ -70,14 +68,8 @@ def step_lines(step: StepView, digits: int, width: int) -> Iterator[Line]:
         yield from labelled(change.label, arrow, indent, width)
     yield from labelled("why", words(step.reason), indent, width)
     if step.deadline is not None:
-        yield from labelled("deadline", words(f"{step.deadline}, at the latest before it"), indent, width)
+        yield from labelled("deadline", words(f"must be sent before {step.deadline}"), indent, width)
     yield from labelled("from", [unit(step.place)], indent, width)
-
-
-def labelled(label: str, pieces: Iterable[Piece], indent: int, width: int, column: int = _LABEL) -> Iterator[Line]:
-    """``label`` in its column, then the pieces, wrapped below their own start."""
-    lead = ((" " * indent + label.ljust(column), "label"),)
-    return flow(pieces, lead=lead, hang=indent + column, width=width)
 
 
 def _head(view: PlanView, width: int) -> Iterator[Line]:
@@ -86,11 +78,10 @@ def _head(view: PlanView, width: int) -> Iterator[Line]:
         title += words("what-if", "warning")
     yield from flow(title, hang=2, width=width)
     yield from labelled("as of", words(f"{view.as_of}, expires {view.expires_at}"), 2, width, 11)
-    declared = (
-        f"{counted(view.declared_accounts, 'account')}, {counted(view.declared_products, 'user product')}"
-        f", revision {view.revision or 'not known'}"
-    )
+    declared = f"{counted(view.declared_accounts, 'account')}, {counted(view.declared_products, 'user product')}"
     yield from labelled("manifests", words(declared), 2, width, 11)
+    if view.revision is not None:
+        yield from labelled("revision", words(view.revision), 2, width, 11)
     if view.select:
         yield from labelled("only", words(" or ".join(view.select)), 2, width, 11)
     yield from labelled("known", words(view.known), 2, width, 11)
@@ -115,17 +106,18 @@ def _account(account: AccountView, digits: int, width: int) -> Iterator[Line]:
             *words(access.after),
         ]
         yield from labelled("access", pieces, 2, width, 8)
+    yield ()
     for step in account.steps:
         yield from step_lines(step, digits, width)
-    yield ()
+        yield ()
 
 
 def _lists(view: PlanView, width: int) -> Iterator[Line]:
-    yield from _findings("Deferred", "to a later plan", view.deferred, width)
+    yield from _findings("Deferred", "waiting for a later plan", view.deferred, width)
     yield from _findings("Blocked", "no call is made", view.blocked, width)
     yield from _warnings(view.warnings, width)
     if view.unmanaged:
-        yield ((f"Unmanaged: {counted(len(view.unmanaged), 'product')}", "heading"), (" known, not declared", "label"))
+        yield _title("Unmanaged", len(view.unmanaged), "known, but declared nowhere")
         for product in view.unmanaged[:FEW]:
             yield from flow(_unmanaged(product), lead=(("  ", ""),), hang=4, width=width)
         yield from _rest(len(view.unmanaged) - FEW)
@@ -135,7 +127,7 @@ def _lists(view: PlanView, width: int) -> Iterator[Line]:
 def _findings(title: str, note: str, findings: Sequence[FindingView], width: int) -> Iterator[Line]:
     if not findings:
         return
-    yield ((f"{title}: {len(findings):,}", "heading"), (f" {note}", "label"))
+    yield _title(title, len(findings), note)
     for finding in findings:
         yield from _finding(finding, "error" if title == "Blocked" else "warning", width)
     yield ()
@@ -144,7 +136,7 @@ def _findings(title: str, note: str, findings: Sequence[FindingView], width: int
 def _warnings(warnings: Sequence[FindingView], width: int) -> Iterator[Line]:
     if not warnings:
         return
-    yield ((f"Warnings: {len(warnings):,}", "heading"),)
+    yield _title("Warnings", len(warnings), "carried out all the same")
     rules: dict[str, list[FindingView]] = {}
     for warning in warnings:
         rules.setdefault(warning.rule, []).append(warning)
@@ -153,6 +145,10 @@ def _warnings(warnings: Sequence[FindingView], width: int) -> Iterator[Line]:
             yield from _finding(finding, "warning", width)
         yield from _rest(len(found) - FEW, f" with {rule}")
     yield ()
+
+
+def _title(title: str, count: int, note: str) -> Line:
+    return ((f"{title} ({count:,})", "heading"), (f": {note}", "label"))
 
 
 def _finding(finding: FindingView, style: str, width: int) -> Iterator[Line]:
@@ -186,37 +182,6 @@ def _summary(view: PlanView, width: int) -> Iterator[Line]:
         yield from labelled(label, words(value), 0, width, 10)
 
 
-def summary_rows(view: PlanView) -> Iterator[tuple[str, str]]:
-    """The headline as (label, sentence) pairs: what every format for people shows of the counts."""
-    counts, readers = view.counts, view.counts.readers
-    calls = ", ".join(f"{number:,} {action}" for action, number in counts.calls)
-    yield "Calls", f"{counts.steps:,}" + (f": {calls}" if calls else "")
-    yield (
-        "Readers",
-        f"{counted(readers.gain, 'gains access', 'gain access')}, "
-        f"{counted(readers.lose, 'loses access', 'lose access')}, "
-        f"{counted(readers.shorter, 'gets a shorter access', 'get a shorter access')}, "
-        f"{counted(readers.keep, 'keeps it', 'keep it')}",
-    )
-    yield (
-        "Products",
-        f"{counts.unchanged:,} unchanged, {counts.adopted:,} adopted, {counts.unmanaged:,} unmanaged",
-    )
-    yield (
-        "Findings",
-        f"{counts.deferred:,} deferred, {counts.blocked:,} blocked, {counted(counts.warnings, 'warning')}",
-    )
-    if counts.taking or counts.irreversible:
-        yield (
-            "Mind",
-            f"{counted(counts.taking, 'step')} {'takes' if counts.taking == 1 else 'take'} access away or shorten"
-            f"{'s' if counts.taking == 1 else ''} it, {counts.irreversible:,} can't be undone",
-        )
-    if view.earliest_deadline is not None:
-        words_, number = view.earliest_deadline
-        yield "Deadline", f"step {number} must be sent before {words_}"
-
-
 def _refusals(refusals: Sequence[RefusalView], width: int) -> Iterator[Line]:
     for refusal in refusals:
         style = "warning" if refusal.accepted else "error"
@@ -224,7 +189,7 @@ def _refusals(refusals: Sequence[RefusalView], width: int) -> Iterator[Line]:
         message = f"by {refusal.guard}: {refusal.message} (found {refusal.found}, limit {refusal.limit})"
         yield from labelled(name, words(message, style), 0, width, 10)
         if not refusal.accepted:
-            yield from labelled("", words(f"mend: {refusal.mend}"), 0, width, 10)
+            yield from labelled("", words(f"mend: {refusal.mend}, plan with {refusal.accept}"), 0, width, 10)
 
 
 def _next(view: PlanView, width: int) -> Iterator[Line]:

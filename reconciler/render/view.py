@@ -23,6 +23,7 @@ from reconciler.render.words import (
     UNKNOWN_TEXT,
     access_words,
     clock_words,
+    counted,
     field_label,
     known_words,
     minute_words,
@@ -105,7 +106,7 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class RefusalView:
-    """A guard over its limit; ``mend`` says what to do about it."""
+    """A guard over its limit. ``mend`` says what to do about it, ``accept`` is the flag if it is meant."""
 
     guard: str
     limit: str
@@ -113,6 +114,7 @@ class RefusalView:
     accepted: bool
     message: str
     mend: str
+    accept: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,37 @@ def view_plan(plan: Plan, invocation: Invocation | None = None) -> PlanView:
     )
 
 
+def summary_rows(view: PlanView) -> Iterator[tuple[str, str]]:
+    """The headline as (label, sentence) pairs: what every format for people shows of the counts."""
+    counts, readers = view.counts, view.counts.readers
+    calls = ", ".join(f"{number:,} {action}" for action, number in counts.calls)
+    yield "Calls", f"{counts.steps:,}" + (f": {calls}" if calls else "")
+    yield (
+        "Readers",
+        f"{counted(readers.gain, 'gains access', 'gain access')}, "
+        f"{counted(readers.lose, 'loses access', 'lose access')}, "
+        f"{counted(readers.shorter, 'gets a shorter access', 'get a shorter access')}, "
+        f"{counted(readers.keep, 'keeps it', 'keep it')}",
+    )
+    yield (
+        "Products",
+        f"{counts.unchanged:,} unchanged, {counts.adopted:,} adopted, {counts.unmanaged:,} unmanaged",
+    )
+    yield (
+        "Findings",
+        f"{counts.deferred:,} deferred, {counts.blocked:,} blocked, {counted(counts.warnings, 'warning')}",
+    )
+    if counts.taking or counts.irreversible:
+        yield (
+            "Careful",
+            f"{counted(counts.taking, 'step')} {'takes' if counts.taking == 1 else 'take'} access away or shorten"
+            f"{'s' if counts.taking == 1 else ''} it, {counts.irreversible:,} can't be undone",
+        )
+    if view.earliest_deadline is not None:
+        time, number = view.earliest_deadline
+        yield "Deadline", f"step {number} must be sent before {time}"
+
+
 def view_step(step: Step) -> StepView:
     """The view of one step."""
     return StepView(
@@ -183,7 +216,7 @@ def view_step(step: Step) -> StepView:
         verb=verb(step.action),
         sign=IMPACT_SIGNS.get(step.impact, "?"),
         impact=step.impact,
-        impact_words=IMPACT_WORDS.get(step.impact, step.impact),
+        impact_words=IMPACT_WORDS.get(step.impact, "does what nobody here knows"),
         takes=step.impact in TAKING,
         irreversible=not step.reversible,
         account_id=step.account_id,
@@ -219,6 +252,16 @@ def _access(head: AccountPlan, now: Minute) -> Iterator[AccessView]:
             yield AccessView(product.product_id, product.user_product_id, before, after)
 
 
+def access_of_products(plan: Plan) -> dict[tuple[str, str | None, str | None], AccessView]:
+    """The access that changes, by account and both ids of the product."""
+    now = plan_minute(plan)
+    return {
+        (account.account_id, access.product_id, access.user_product_id): access
+        for account in plan.accounts
+        for access in _access(account, now)
+    }
+
+
 def _change(change: FieldChange, body: Mapping[str, str]) -> ChangeView:
     name = change.field.removeprefix("sync.")
     if change.before:
@@ -248,9 +291,15 @@ def _finding(finding: Finding) -> FindingView:
 
 
 def _refusal(refusal: Refusal) -> RefusalView:
-    advice = GUARD_ADVICE.get(refusal.guard, "look at what it counts; if that is meant")
-    mend = "somebody accepted this" if refusal.accepted else f"{advice}, plan with --accept {refusal.guard}"
-    return RefusalView(refusal.guard, refusal.limit, refusal.found, refusal.accepted, refusal.message, mend)
+    return RefusalView(
+        guard=refusal.guard,
+        limit=refusal.limit,
+        found=refusal.found,
+        accepted=refusal.accepted,
+        message=refusal.message,
+        mend=GUARD_ADVICE.get(refusal.guard, "look at what it counts; if that is meant"),
+        accept=f"--accept={refusal.guard}",
+    )
 
 
 def _earliest_deadline(plan: Plan) -> tuple[str, int] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.instants import BadTime, Minute, offset_of, parse_clock, parse_known, payway_text, short_text
+from reconciler.instants import BadTime, Minute, day_text, offset_of, parse_clock, parse_known, payway_text, short_text
 from reconciler.model import Source
 from reconciler.plan import Plan, Window
 
@@ -17,7 +17,7 @@ NONE_TEXT: Final = "(none)"
 IMPACT_SIGNS: Final = MappingProxyType({"grant": "+", "extend": "+", "neutral": "~", "shorten": "-", "revoke": "-"})
 IMPACT_WORDS: Final = MappingProxyType(
     {
-        "grant": "gives access",
+        "grant": "grants access",
         "extend": "extends access",
         "neutral": "access stays",
         "shorten": "shortens access",
@@ -96,8 +96,8 @@ def access_words(windows: tuple[Window, ...] | None, now: Minute) -> str:
 
 def _window_words(window: Window, now: Minute) -> str:
     start, end = window
-    begins = f"from {minute_words(start)} " if start is not None and start > now else ""
-    return begins + ("without end" if end is None else f"until {minute_words(end)}")
+    begins = f"from {day_text(start)} " if start is not None and start > now else ""
+    return begins + ("without end" if end is None else f"until {day_text(end)}")
 
 
 def value_words(field: str, value: str, body: Mapping[str, str]) -> str:

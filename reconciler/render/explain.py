@@ -1,0 +1,140 @@
+"""Why a plan makes each call: the request, its reason and place, what it changes, and what can be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from reconciler import canonical
+from reconciler.errors import UsageError
+from reconciler.operations import BY_ACTION, Operation
+from reconciler.plan import Plan, Step
+from reconciler.render.escape import visible
+from reconciler.render.layout import WIDTH, Line, Piece, flow, labelled, painter, unit, words
+from reconciler.render.view import AccessView, StepView, access_of_products, view_step
+from reconciler.verdicts import Row, Verdict, possible_answers
+
+_UNDO: Final = {
+    "reactivate": "no call cancels a user product again",
+    "subscription_number": "no call brings back an empty number",
+    "sync_address": "what it overwrites isn't known here",
+    "sync_subscriptions": "what it overwrites isn't known here",
+    "update": "what it was before isn't known, or is nothing that a call can set",
+}
+
+#: What follows from each verdict, for people.
+_FOLLOWS: Final = {
+    Verdict.DONE: "the step counts as done",
+    Verdict.RETRY: "surely not carried out, so it is tried again",
+    Verdict.REPEAT: "sent again, which gives the same end",
+    Verdict.DOUBT: "sent once more after a pause",
+    Verdict.STEP: "this step fails, the later ones of its account are skipped",
+    Verdict.ACCOUNT: "the later steps of the account are skipped",
+    Verdict.RUN: "the run stops",
+}
+
+#: What stands for the fields of an answer that isn't there yet.
+_ANSWER_WORDS: Final = {
+    "answered": "the answered id",
+    "expected": "the expected one",
+    "status": "its status",
+    "code": "its code",
+    "field": "the named field",
+    "failure": "What failed",
+    "what": "No clear answer",
+}
+
+
+def explain_to_text(plan: Plan, number: int | None = None, *, color: bool = False, width: int = WIDTH) -> Iterator[str]:
+    """Step ``number`` of ``plan`` with all that can be answered, or every step and then the answers by action.
+
+    Raises `UsageError` if the plan has no such step.
+    """
+    steps = [step for step in plan.steps if number is None or step.number == number]
+    if number is not None and not steps:
+        last = len(plan.steps)
+        hint = f"its steps have the numbers 1 to {last}" if last else "it makes no call"
+        raise UsageError(f"the plan has no step {number}", hint=hint)
+    actions = [action for action in BY_ACTION if any(step.action == action for step in steps)]
+    access = access_of_products(plan)
+    parts = [_step(plan, step, access.get(_key(step)), width) for step in steps]
+    parts += [_answers(BY_ACTION[action], width) for action in actions]
+    if not steps:
+        parts = [iter([(("The plan makes no call.", ""),)])]
+    return map(painter(color=color), chain.from_iterable(parts))
+
+
+def _key(step: Step) -> tuple[str, str | None, str | None]:
+    return step.account_id, step.product_id, step.user_product_id
+
+
+def _step(plan: Plan, step: Step, access: AccessView | None, width: int) -> Iterator[Line]:
+    view = view_step(step)
+    operation = BY_ACTION.get(step.action)
+    yield (
+        (f"Step {step.number} of {len(plan.steps)}: ", "heading"),
+        (f"{view.sign} {visible(view.verb)}", step.impact),
+    )
+    call = [unit(step.request.method), unit(plan.host + step.request.path)]
+    yield from labelled("call", call, 2, width)
+    if operation is not None:
+        yield from labelled("scope", [unit(operation.scope)], 2, width)
+        yield from labelled("vendor's page", words(operation.page), 2, width)
+    # The bytes that are sent, so neither wrapped nor changed.
+    body = visible(canonical.dumps(dict(step.request.body)))
+    yield from labelled("body", [Piece(body)], 2, width)
+    yield from labelled("why", words(step.reason), 2, width)
+    yield from labelled("from", [unit(view.place)], 2, width)
+    for name, line in step.source.fields.items():
+        yield from labelled("", [unit(name), unit(f"{step.source.file}:{line}", "quiet", gap=2)], 2, width)
+    yield from _effect(view, access, width)
+    yield ()
+
+
+def _effect(view: StepView, access: AccessView | None, width: int) -> Iterator[Line]:
+    for change in view.changes:
+        pieces = [*words(change.before, "quiet"), Piece("→", "label"), *words(change.after)]
+        yield from labelled(change.label, pieces, 2, width)
+    yield from labelled("impact", words(view.impact_words, view.impact), 2, width)
+    if access is not None:
+        pieces = [
+            *words(access.before),
+            Piece("→", "label"),
+            *words(access.after),
+            *words("by the whole plan", "label"),
+        ]
+        yield from labelled("access", pieces, 2, width)
+    if view.irreversible:
+        undo = words(f"can't be undone: {_UNDO.get(view.action, 'no call takes it back')}", "final")
+    else:
+        undo = words("a rollback sends what was before")
+    yield from labelled("undo", undo, 2, width)
+    if view.deadline is not None:
+        late = f"must be sent before {view.deadline}; later it is skipped, with the account's later steps"
+        yield from labelled("deadline", words(late), 2, width)
+
+
+def _answers(operation: Operation, width: int) -> Iterator[Line]:
+    yield ((f"What Payway may answer to {operation.action}", "heading"),)
+    for row in possible_answers(operation):
+        yield from flow(words(row.answer), lead=(("  ", ""),), hang=2, width=width)
+        yield from flow(words(_reads(row, operation), "label"), lead=(("      ", ""),), hang=6, width=width)
+        yield from flow([Piece("→", "label"), *words(_follows(row))], lead=(("      ", ""),), hang=8, width=width)
+    yield ()
+
+
+def _reads(row: Row, operation: Operation) -> str:
+    fields = _ANSWER_WORDS | {"scope": operation.scope}
+    return row.reads.format_map(fields)
+
+
+def _follows(row: Row) -> str:
+    text = _FOLLOWS[row.verdict]
+    if row.renew_token:
+        text = f"a fresh token is tried once, then {text}"
+    if row.verdict is not Verdict.DONE:
+        text += f"; the journal says {row.status}"
+        if row.later is not None:
+            text += f", or {row.later} if an earlier try may have been carried out"
+    return text + (f" (exit code {row.exit_code.value})" if row.exit_code is not None else "")

@@ -1,0 +1,212 @@
+"""A plan as Markdown for a pull request's comment: what a reviewer must see first, the rest folded away.
+
+A comment may hold 65,536 characters, so the text keeps to a budget: what doesn't fit is left out by whole
+items, the least important kinds first, and the text says how many of which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from reconciler.plan import Plan, Unmanaged
+from reconciler.render.escape import code, comment, fenced, html_code
+from reconciler.render.next_command import Invocation
+from reconciler.render.view import AccountView, FindingView, PlanView, RefusalView, StepView, summary_rows, view_plan
+from reconciler.render.words import counted
+
+#: Characters of a whole text.
+BUDGET: Final = 60_000
+
+#: Room that is kept for the sentence about what was left out.
+_NOTE: Final = 600
+
+#: Unmanaged products that are listed before the rest is counted.
+_FEW: Final = 20
+
+#: Characters of a value that stands in the parts that are never left out.
+_LONGEST: Final = 500
+
+#: A step with the account it belongs to.
+_Placed: TypeAlias = "tuple[AccountView, StepView]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Items of one kind under a heading. ``rank`` says which kinds get their room first."""
+
+    name: str
+    rank: int
+    heading: str
+    items: Iterable[Any]
+    render: Callable[[Any], str]
+
+
+def plan_to_markdown(plan: Plan, *, invocation: Invocation | None = None, budget: int = BUDGET) -> Iterator[str]:
+    """``plan`` as Markdown lines without their ends, at most ``budget`` characters together."""
+    view = view_plan(plan, invocation)
+    head, foot = _head(view), _foot(view)
+    room = budget - len(head) - len(foot) - _NOTE
+    sections = list(_sections(view))
+    texts: dict[int, str] = {}
+    left_out: list[str] = []
+    for index in sorted(range(len(sections)), key=lambda index: sections[index].rank):
+        text, missing, total = _fill(sections[index], room)
+        texts[index] = text
+        room -= len(text)
+        if missing:
+            left_out.append(f"{missing:,} of {counted(total, sections[index].name)}")
+    note = f"**Left out for length:** {', '.join(left_out)}. `reconciler show` has them all.\n\n" if left_out else ""
+    whole = head + "".join(texts[index] for index in range(len(sections))) + note + foot
+    return iter(whole.split("\n"))
+
+
+def _fill(section: _Section, room: int) -> tuple[str, int, int]:
+    """The section's text as far as there is room, how many items are missing, and how many there are."""
+    parts = [f"{section.heading}\n\n"] if section.heading else []
+    used = sum(map(len, parts)) + 1
+    taken = total = 0
+    full = False
+    for item in section.items:
+        total += 1
+        if full:
+            continue
+        text = section.render(item)
+        if used + len(text) > room:
+            full = True
+            continue
+        parts.append(text)
+        used += len(text)
+        taken += 1
+    return ("".join(parts) + "\n" if taken else ""), total - taken, total
+
+
+def _sections(view: PlanView) -> Iterator[_Section]:
+    taking, final, accounts = _steps(view)
+    yield _Section("refusal", 1, "### Refused by a guard", [r for r in view.refusals if not r.accepted], _refusal)
+    yield _Section("accepted refusal", 3, "### Accepted", [r for r in view.refusals if r.accepted], _refusal)
+    yield _Section("taking step", 2, "### Takes access away or shortens it", taking, _step_with_account)
+    yield _Section("irreversible step", 5, "### Can't be undone", final, _step_with_account)
+    yield _Section("account", 7, "### All other calls" if taking or final else "### Calls", accounts, _account)
+    yield _Section("block", 4, f"### Blocked ({view.counts.blocked:,})", view.blocked, _finding)
+    yield _Section("deferral", 6, f"### Deferred to a later plan ({view.counts.deferred:,})", view.deferred, _finding)
+    yield _Section("warning", 8, f"### Warnings ({view.counts.warnings:,})", view.warnings, _finding)
+    few = f", the first {_FEW}" if view.counts.unmanaged > _FEW else ""
+    heading = f"### Unmanaged ({view.counts.unmanaged:,}{few})"
+    yield _Section("unmanaged product", 9, heading, view.unmanaged[:_FEW], _unmanaged)
+    yield _Section("next command", 0, "### Next", [view], _next)
+
+
+def _steps(view: PlanView) -> tuple[list[_Placed], list[_Placed], list[AccountView]]:
+    """The steps that stand outside the fold, and the accounts with the others."""
+    taking: list[_Placed] = []
+    final: list[_Placed] = []
+    accounts: list[AccountView] = []
+    for account in view.accounts():
+        taking += [(account, step) for step in account.steps if step.takes]
+        final += [(account, step) for step in account.steps if step.irreversible and not step.takes]
+        rest = tuple(step for step in account.steps if not (step.takes or step.irreversible))
+        if rest:
+            accounts.append(replace(account, steps=rest))
+    return taking, final, accounts
+
+
+def _head(view: PlanView) -> str:
+    counts, readers = view.counts, view.counts.readers
+    what_if = " (what-if, can't be applied)" if view.what_if else ""
+    calls = counted(counts.steps, "call") if counts.steps else "no call is due"
+    rows = "\n".join(f"- **{label}**: {text}" for label, text in summary_rows(view) if label != "Readers")
+    return (
+        f"## Plan for {_short(view.environment)}: {calls}{what_if}\n\n"
+        "| Readers who gain access | lose access | get a shorter access | keep it |\n"
+        "| ---: | ---: | ---: | ---: |\n"
+        f"| {readers.gain:,} | {readers.lose:,} | {readers.shorter:,} | {readers.keep:,} |\n\n"
+        f"{rows}\n\n"
+    )
+
+
+def _foot(view: PlanView) -> str:
+    revision = f", revision {_short(view.revision)}" if view.revision is not None else ""
+    return (
+        "---\n\n"
+        f"{_short(view.environment)} at {_short(view.host)}, as of {_short(view.as_of)}, "
+        f"expires {_short(view.expires_at)}{revision}, steps {_short(view.steps_digest)}\n\n"
+        f"<!-- payway-reconciler plan environment={comment(view.environment[:_LONGEST])} -->\n"
+    )
+
+
+def _short(value: str) -> str:
+    return code(value if len(value) <= _LONGEST else value[:_LONGEST] + "…")
+
+
+def _refusal(refusal: RefusalView) -> str:
+    accept = "" if refusal.accepted else f" — mend: {refusal.mend}, plan with {code(refusal.accept)}"
+    found = f"(found {code(refusal.found)}, limit {code(refusal.limit)})"
+    return f"- {code(refusal.guard)}: {code(refusal.message)} {found}{accept}\n"
+
+
+def _step_with_account(placed: _Placed) -> str:
+    account, step = placed
+    owner = f", owner {code(account.owner)}" if account.owner is not None else ""
+    return _step(step, f" — account {code(step.account_id)}{owner}")
+
+
+def _step(step: StepView, where: str = "") -> str:
+    impact = f"**{step.impact_words}**" if step.takes else step.impact_words
+    final = ", **can't be undone**" if step.irreversible else ""
+    lines = [f"- **{step.number}.** `{step.sign}` {code(step.verb)}, {impact}{final}{where}"]
+    ids = [
+        f"{label} {code(value)}"
+        for label, value in (
+            ("product", step.product_id),
+            ("user product", step.user_product_id),
+            ("customer", step.customer_number),
+        )
+        if value is not None
+    ]
+    lines += [f"  - {', '.join(ids)}"] if ids else []
+    lines += [f"  - {code(change.label)}: {code(change.before)} → {code(change.after)}" for change in step.changes]
+    lines.append(f"  - why: {code(step.reason)}")
+    lines += [f"  - must be sent before {step.deadline}"] if step.deadline is not None else []
+    lines.append(f"  - from {code(step.place)}")
+    return "\n".join(lines) + "\n"
+
+
+def _account(account: AccountView) -> str:
+    title = f"Account {html_code(account.account_id)}"
+    title += f", customer {html_code(account.customer_number)}" if account.customer_number is not None else ""
+    title += f", owner {html_code(account.owner)}" if account.owner is not None else ""
+    labels = ", ".join(code(f"{name}={value}") for name, value in account.labels)
+    access = [
+        f"Access to {code(one.user_product_id or one.product_id or '')}: {one.before} → {one.after}"
+        for one in account.access
+    ]
+    lines = ([f"Labels: {labels}"] if labels else []) + access
+    facts = "\n\n".join(lines) + "\n\n" if lines else ""
+    steps = "".join(map(_step, account.steps))
+    return (
+        f"<details><summary>{title}: {counted(len(account.steps), 'call')}</summary>\n\n{facts}{steps}\n</details>\n\n"
+    )
+
+
+def _finding(finding: FindingView) -> str:
+    ids = f"account {code(finding.account_id)}{_product(finding.product_id, finding.user_product_id)}"
+    action = f", call {code(finding.action)}" if finding.action is not None else ""
+    return f"- {code(finding.place)}: {code(finding.message)} ({code(finding.rule)}), {ids}{action}\n"
+
+
+def _unmanaged(product: Unmanaged) -> str:
+    return f"- account {code(product.account_id)}{_product(product.product_id, product.user_product_id)}\n"
+
+
+def _product(product_id: str | None, user_product_id: str | None) -> str:
+    pairs: Sequence[tuple[str, str | None]] = (("product", product_id), ("user product", user_product_id))
+    return "".join(f", {label} {code(value)}" for label, value in pairs if value is not None)
+
+
+def _next(view: PlanView) -> str:
+    note = f"{view.next.note}\n" if view.next.note else ""
+    if view.next.command is None:
+        return note
+    return f"{fenced(view.next.command)}\n\n{note}"
