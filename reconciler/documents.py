@@ -60,7 +60,7 @@ Node: TypeAlias = "MappingNode | ListNode | str | bool | None"
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """One YAML document that isn't empty.
+    """One YAML document that isn't empty; ``sound`` if its text has no error.
 
     ``refused`` are the places of values that already have a finding, ``quoted`` those of a quoted ``true``
     or ``false``, ``ambiguous`` the plain scalars that YAML 1.1 tools read as something else than text.
@@ -69,6 +69,7 @@ class Document:
     places: Places
     at: Mark
     root: Node = None
+    sound: bool = True
     refused: set[Place] = field(default_factory=set)
     quoted: set[Place] = field(default_factory=set)
     ambiguous: list[tuple[Mark, str, str]] = field(default_factory=list)
@@ -255,6 +256,7 @@ class _Builder:
             if self._document is None:
                 self._document = Document(self._places, mark)
                 self._document.refused.add(place(mark))
+                self._document.sound = False
             self._document.root = value
 
     def _key(self, event: _Event, top: MappingNode, text: str, mark: Mark, plain: bool) -> None:
@@ -270,10 +272,7 @@ class _Builder:
         first = top.key_marks.get(text)
         if first is not None:
             message = f"the key {shown(text)} stands twice in this mapping"
-            related = self._places.at(first)
-            self._report(
-                Diagnostic("duplicate-key", message, self._places.at(mark), "keep one of the two", related=related)
-            )
+            self._finding("duplicate-key", message, mark, "keep one of the two", first)
             return
         if plain:
             if text[0] in self._read_as:
@@ -317,8 +316,11 @@ class _Builder:
             self._document.refused.add(place(mark))
         self._finding(rule, message, mark, hint)
 
-    def _finding(self, rule: str, message: str, mark: Mark, hint: str) -> None:
-        self._report(Diagnostic(rule, message, self._places.at(mark), hint))
+    def _finding(self, rule: str, message: str, mark: Mark, hint: str, first: Mark | None = None) -> None:
+        if self._document is not None:
+            self._document.sound = False
+        related = None if first is None else self._places.at(first)
+        self._report(Diagnostic(rule, message, self._places.at(mark), hint, related))
 
 
 @cache
