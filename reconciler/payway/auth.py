@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from reconciler.errors import Unreachable
 from reconciler.operations import BY_ACTION, OPERATIONS
@@ -146,14 +146,21 @@ class FetchedToken:
         return read_token_answer(answer, scopes)
 
 
+#: Where credentials can be named.
+Found: TypeAlias = Literal["variable", "own", "general", "nowhere"]
+
+
 class Credentials:
     """The credentials of one environment, resolved when a token is first asked for.
 
-    ``source`` is ``None`` when there are none; ``problem`` and ``hint`` then say what to set.
+    ``source`` is ``None`` when there are none; ``problem`` and ``hint`` then say what to set. ``found``
+    tells where they are named: in a ``variable``, in the environment's ``own`` table, in the ``general``
+    one, or ``nowhere``.
     """
 
-    def __init__(self, source: Source | None, *, problem: str = "", hint: str = "") -> None:
+    def __init__(self, source: Source | None, found: Found, *, problem: str = "", hint: str = "") -> None:
         self._source = source
+        self.found = found
         self._problem = problem
         self._hint = hint
 
@@ -195,25 +202,31 @@ def find_credentials(
     there, a token before client credentials. An empty variable counts as unset. Half a pair of client
     credentials is a problem rather than a reason to take others.
     """
-    for suffix, configured in ((variable_suffix(environment), own), ("", general)):
+    levels: tuple[tuple[str, CredentialRefs | None, Found], ...] = (
+        (variable_suffix(environment), own, "own"),
+        ("", general, "general"),
+    )
+    for suffix, configured, level in levels:
         token = TOKEN_VARIABLE + suffix
         if _is_set(environ, token):
-            return Credentials(GivenToken(EnvRef(token), environ))
+            return Credentials(GivenToken(EnvRef(token), environ), "variable")
         names = (CLIENT_ID_VARIABLE + suffix, CLIENT_SECRET_VARIABLE + suffix)
         missing = [name for name in names if not _is_set(environ, name)]
         if not missing:
             pair = ClientRef(EnvRef(names[0]), EnvRef(names[1]))
-            return Credentials(FetchedToken(pair, environ, clock))
+            return Credentials(FetchedToken(pair, environ, clock), "variable")
         if len(missing) == 1:
             there = names[0] if missing[0] == names[1] else names[1]
-            return Credentials(None, problem=f"{there} is set, but {missing[0]} isn't", hint="set both, or neither")
+            problem = f"{there} is set, but {missing[0]} isn't"
+            return Credentials(None, "variable", problem=problem, hint="set both, or neither")
         if configured is not None and configured.token is not None:
-            return Credentials(GivenToken(configured.token, environ))
+            return Credentials(GivenToken(configured.token, environ), level)
         if configured is not None and configured.client is not None:
-            return Credentials(FetchedToken(configured.client, environ, clock))
+            return Credentials(FetchedToken(configured.client, environ, clock), level)
     suffix = variable_suffix(environment)
     return Credentials(
         None,
+        "nowhere",
         problem=f"there are no credentials for {environment!r}",
         hint=f"set {TOKEN_VARIABLE}{suffix} or {TOKEN_VARIABLE}, or {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE}"
         f" (also with {suffix}), or name a token or client in reconciler.toml",

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 import httpx
 
+from reconciler.errors import InvalidInput
 from reconciler.payway.network import Call, Network
 from reconciler.wire import MAX_ANSWER, Answer
 
@@ -25,7 +26,7 @@ class Connection:
     """One lane to ``base_url`` (scheme, host and port alone).
 
     ``proxy`` is an ``http://`` proxy to go through (its user and password may stand in it), ``ca_file``
-    holds further certificate authorities.
+    holds further certificate authorities; `InvalidInput` is raised if it can't be read.
     Neither environment variables nor netrc are read, redirects aren't followed, cookies aren't kept, and
     answers aren't decompressed.
     """
@@ -152,5 +153,9 @@ def _through(proxy: str, options: Mapping[str, Any]) -> httpcore.HTTPProxy:
 def _trust(ca_file: str | None) -> ssl.SSLContext:
     context = httpx.create_ssl_context(trust_env=False)
     if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:
+            reason = getattr(error, "reason", None) or error.strerror
+            raise InvalidInput(f"ca_file {ca_file!r} holds no certificates that can be read: {reason}") from None
     return context

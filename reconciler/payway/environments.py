@@ -173,6 +173,24 @@ def normalise_base_url(text: str) -> str:
     return f"{parts.scheme}://{name}{suffix}"
 
 
+def check_proxy(text: str, origin: str, *, may_hold_password: bool) -> str:
+    """``text`` as the URL of a proxy. Raises `InvalidInput`, which doesn't show it: it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not text.isascii() or not text.isprintable() or parts.path not in ("", "/"):
+        raise InvalidInput(f"{origin} is no proxy URL", hint="write http://HOST:PORT")
+    if parts.query or parts.fragment:
+        raise InvalidInput(f"{origin} is no proxy URL", hint="write http://HOST:PORT, without query or fragment")
+    if "@" in text and not may_hold_password:
+        raise InvalidInput(
+            f"{origin} holds a user or password", hint='keep the URL in a variable, and write proxy = {env = "NAME"}'
+        )
+    return text.rstrip("/")
+
+
 def is_loopback(base_url: str) -> bool:
     """True if a normalised base URL never leaves this machine."""
     host = urlsplit(base_url).hostname
