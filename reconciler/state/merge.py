@@ -1,0 +1,233 @@
+"""Merges what somebody saw of accounts into what is known: field by field, by time, all or nothing.
+
+An absent field keeps what was known, an empty one is known to be empty. Products vanish only when the
+observation is said to be complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from reconciler.errors import InvalidInput, StalePlan
+from reconciler.instants import clock_text, parse_clock
+from reconciler.model import KnownAccount, KnownHead, KnownProduct, Unknown, product_order
+from reconciler.state.store import Change, Holder, Store
+
+#: The environment that takes any snapshot and gives none away.
+SIMULATOR: Final = "simulator"
+
+#: How far another machine's clock may be ahead before an observation counts as made in the future.
+CLOCK_SKEW: Final = timedelta(minutes=5)
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, as account ids.
+
+    ``unchanged`` were seen as they are known (their time moves on). ``older`` were left alone, since they are
+    known from a newer observation. ``emptied`` aren't in a complete snapshot, so their products are gone.
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
+
+
+def check_environment(head: KnownHead, environment: str) -> None:
+    """Raises `StalePlan` if a snapshot may not enter ``environment``; one that names none ("") may."""
+    if head.environment in ("", environment) or environment == SIMULATOR:
+        return
+    raise StalePlan(
+        f"the snapshot is of the environment {head.environment!r}, not of {environment!r}",
+        hint="what is known of one environment says nothing of another; name the right one with -e",
+    )
+
+
+def import_accounts(
+    store: Store,
+    head: KnownHead,
+    accounts: Iterable[KnownAccount],
+    *,
+    holder: Holder,
+    now_text: str,
+    complete: bool = False,
+    force: bool = False,
+) -> ImportReport:
+    """Merge ``accounts`` into ``store`` under its lock, in one transaction; nothing is changed if anything fails.
+
+    An account that doesn't say when it was observed counts as observed at ``head``'s time, else at ``now_text``.
+    An older observation than ours isn't taken unless ``force``. With ``complete``, products that aren't in the
+    snapshot vanish, also those of accounts it doesn't name; the accounts themselves stay, with what is known of
+    their syncs. Raises `StalePlan` for another environment's snapshot, `InvalidInput` for an observation from the
+    future or a complete snapshot without accounts (both unless ``force``), `Locked` and `StoreFailed`.
+    """
+    check_environment(head, store.head().environment)
+    lock = store.acquire(holder)
+    try:
+        with store.change(lock) as change:
+            work = _Import(change, parse_clock(now_text), head.observed_at or now_text, complete, force)
+            for account in accounts:
+                work.take(account)
+            if complete:
+                if not work.seen and not force:
+                    raise InvalidInput(
+                        "the snapshot holds no account, so a complete import would empty all that is known",
+                        hint="check the export; --force takes it all the same",
+                    )
+                for account in store.view().accounts():
+                    work.empty(account)
+            change.mark_filled()
+    finally:
+        store.release(lock)
+    return work.report()
+
+
+class _Import:
+    """An import under way: ``time`` counts where an account has none of its own."""
+
+    def __init__(self, change: Change, now: datetime, time: str, complete: bool, force: bool) -> None:
+        self._change = change
+        self._latest = now + CLOCK_SKEW
+        self._time = time
+        self._complete = complete
+        self._force = force
+        self._oldest: str | None = None
+        self.seen: set[str] = set()
+        self._told: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": [], "older": [], "emptied": []}
+
+    def take(self, account: KnownAccount) -> None:
+        """Merge one account of the snapshot."""
+        moment = parse_clock(account.observed_at or self._time)
+        if moment > self._latest and not self._force:
+            raise InvalidInput(
+                f"account {account.account_id} was observed at {clock_text(moment)}, which is in the future",
+                hint="check the export's clock and offset; --force takes it all the same",
+            )
+        seen = replace(account, observed_at=clock_text(moment))
+        self.seen.add(seen.account_id)
+        self._oldest = min(self._oldest or clock_text(moment), clock_text(moment))
+        known = self._change.account(seen.account_id)
+        if known is None:
+            self._put(seen, known, "added")
+        elif is_older(seen, known) and not self._force:
+            self._told["older"].append(seen.account_id)
+        else:
+            self._put(merge_account(known, seen, complete=self._complete), known, "changed")
+
+    def empty(self, known: KnownAccount) -> None:
+        """Take the products of an account that a complete snapshot doesn't name."""
+        if known.account_id in self.seen or not known.user_products:
+            return
+        seen = KnownAccount(known.account_id, observed_at=self._oldest or clock_text(parse_clock(self._time)))
+        if is_older(seen, known) and not self._force:
+            self._told["older"].append(known.account_id)
+        else:
+            self._put(merge_account(known, seen, complete=True), known, "emptied")
+
+    def report(self) -> ImportReport:
+        """What happened, in the order of the accounts."""
+        return ImportReport(**{name: tuple(sorted(ids)) for name, ids in self._told.items()})
+
+    def _put(self, account: KnownAccount, known: KnownAccount | None, what: str) -> None:
+        if known is not None and replace(account, observed_at=known.observed_at) == known:
+            what = "unchanged"
+        if account != known:
+            self._change.put_account(account)
+        self._told[what].append(account.account_id)
+
+
+def is_older(seen: KnownAccount, known: KnownAccount) -> bool:
+    """True if ``seen`` was observed before ``known``; an account without a time is older than any."""
+    if known.observed_at is None:
+        return False
+    return seen.observed_at is None or parse_clock(seen.observed_at) < parse_clock(known.observed_at)
+
+
+def merge_account(known: KnownAccount | None, seen: KnownAccount, *, complete: bool) -> KnownAccount:
+    """What is known of an account after somebody saw it as ``seen``.
+
+    A newer observation settles doubts and the mark that a sync leaves; one of the same time or older (which a
+    person forced) doesn't: it may have been made before the call.
+    """
+    if known is None:
+        return replace(seen, user_products=tuple(sorted(seen.user_products, key=product_order)))
+    newer = is_older(known, seen)
+    doubts = seen.doubts if newer else tuple(dict.fromkeys((*known.doubts, *seen.doubts)))
+    # While a doubt stays, no observation from before its call may come to look newer than it.
+    keeps_time = bool(doubts) and is_older(seen, known)
+    return KnownAccount(
+        account_id=known.account_id,
+        customer_number=_newer(known.customer_number, seen.customer_number),
+        synced=MappingProxyType({**known.synced, **seen.synced}),
+        user_products=merge_products(known.user_products, seen.user_products, complete=complete),
+        observed_at=known.observed_at if keeps_time else seen.observed_at or known.observed_at,
+        unverified=seen.unverified or (known.unverified and not newer),
+        doubts=doubts,
+    )
+
+
+def merge_products(
+    known: Sequence[KnownProduct], seen: Sequence[KnownProduct], *, complete: bool
+) -> tuple[KnownProduct, ...]:
+    """The products of an account after somebody saw ``seen``, in order.
+
+    They are matched by ``user_product_id``; where one side has none, by ``product_id``, but only one against one.
+    What can't be told apart is kept beside each other, never mixed; the planner blocks it as ambiguous.
+    """
+    left = list(known)
+    merged: list[KnownProduct] = []
+    waiting: list[KnownProduct] = []
+
+    def settle(product: KnownProduct, match: KnownProduct | None) -> None:
+        if match is None:
+            waiting.append(product)
+        else:
+            left.remove(match)
+            merged.append(_merge_product(match, product))
+
+    for product in seen:
+        own_id = product.user_product_id
+        settle(product, next((k for k in left if own_id is not None and k.user_product_id == own_id), None))
+    undecided, waiting = sorted(waiting, key=product_order), []
+    for product in undecided:
+        # First what says nothing new of some product, so that the same import twice adds nothing.
+        settle(product, next((k for k in left if _may_be(k, product) and _merge_product(k, product) == k), None))
+    undecided, waiting = waiting, []
+    for _, group in groupby(undecided, key=lambda product: product.product_id):
+        alike = list(group)
+        candidates = [k for k in left if any(_may_be(k, product) for product in alike)]
+        for product in alike:
+            settle(product, candidates[0] if len(candidates) == len(alike) == 1 else None)
+    kept = [] if complete else left
+    return tuple(sorted((*merged, *waiting, *kept), key=product_order))
+
+
+def _may_be(known: KnownProduct, seen: KnownProduct) -> bool:
+    same = seen.product_id is not None and seen.product_id == known.product_id
+    return same and (known.user_product_id is None or seen.user_product_id is None)
+
+
+def _merge_product(known: KnownProduct, seen: KnownProduct) -> KnownProduct:
+    return KnownProduct(
+        product_id=seen.product_id or known.product_id,
+        user_product_id=seen.user_product_id or known.user_product_id,
+        state=_newer(known.state, seen.state),
+        subscription_type=_newer(known.subscription_type, seen.subscription_type),
+        valid_from=_newer(known.valid_from, seen.valid_from),
+        valid_to=_newer(known.valid_to, seen.valid_to),
+        subscription_number=_newer(known.subscription_number, seen.subscription_number),
+        provision_service=_newer(known.provision_service, seen.provision_service),
+    )
+
+
+def _newer(known: _Value, seen: _Value) -> _Value:
+    return known if isinstance(seen, Unknown) else seen
