@@ -1,0 +1,193 @@
+"""The journal of a run: what is written of a step, what that does to known state, and where a step stands.
+
+`record` is the one place that writes known state together with an entry, for the applier, `resolve` and
+`state recover` alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reconciler import canonical
+from reconciler.errors import ExitCode, StoreFailed
+from reconciler.judging import Judgement
+from reconciler.learning import digest_of, learn, with_doubt, without_doubt
+from reconciler.model import KnownAccount
+from reconciler.operations import body_bytes
+from reconciler.plan import Step
+from reconciler.state.store import Change, Holder, JournalEntry, Lock, Run, Store
+
+#: Why a step is skipped without a call, as the ``code`` of its entry. The first three stay skipped.
+TOO_LATE: Final = "too-late"
+STALE: Final = "stale"
+BEHIND_FAILED: Final = "behind-failed-step"
+BEHIND_UNSETTLED: Final = "behind-unsettled-step"
+
+#: The ``code`` of a doubt that a person settled.
+RESOLVED: Final = "resolved"
+
+_FINAL_SKIPS: Final = frozenset({TOO_LATE, STALE, BEHIND_FAILED})
+_OWN_SKIPS: Final = _FINAL_SKIPS | {BEHIND_UNSETTLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a step stands: its newest entry, how many calls were begun, and when the last one was."""
+
+    last: JournalEntry
+    attempts: int
+
+    @property
+    def in_doubt(self) -> bool:
+        """True if a call was made and nobody knows whether it was carried out; an intent alone says the same."""
+        return self.last.status in ("intent", "in_doubt")
+
+    @property
+    def needs_person(self) -> bool:
+        """True if no repeat can settle the doubt: another object answered, or a repeat proved nothing."""
+        last = self.last
+        other_object = last.http_status == 200 and last.answered_id is not None
+        return last.status == "in_doubt" and (other_object or (last.http_status, last.code) == (409, "invalid_state"))
+
+    @property
+    def is_done(self) -> bool:
+        """True if the step has worked, or that is assumed."""
+        return self.last.status in ("applied", "assumed")
+
+    @property
+    def is_failed(self) -> bool:
+        """True if the step will not be sent in this run any more, and hasn't worked."""
+        return self.last.status == "rejected" or (_is_own_skip(self.last) and self.last.code in _FINAL_SKIPS)
+
+    @property
+    def is_settled(self) -> bool:
+        """True if `resume` has nothing to do for the step."""
+        return self.is_done or self.is_failed
+
+
+@contextmanager
+def locked(store: Store, holder: Holder) -> Iterator[Lock]:
+    """Hold the lock; it is given back whatever happens, without hiding what did."""
+    lock = store.acquire(holder)
+    try:
+        yield lock
+    except BaseException:
+        with suppress(StoreFailed):
+            store.release(lock)
+        raise
+    store.release(lock)
+
+
+def standings(entries: Iterable[JournalEntry]) -> dict[int, Standing]:
+    """Where each step stands that the journal of a run tells of, by its number."""
+    found: dict[int, Standing] = {}
+    for entry in entries:
+        before = found.get(entry.step)
+        attempts = max(entry.attempt, before.attempts if before is not None else 0)
+        found[entry.step] = Standing(entry, attempts)
+    return found
+
+
+def known_since(entries: Iterable[JournalEntry]) -> dict[str, str]:
+    """The digest of each account after the last call that these entries tell of.
+
+    Skips don't count: they are written without looking at what is known.
+    """
+    return {
+        entry.account_id: entry.known_after
+        for entry in entries
+        if entry.known_after is not None and not _is_own_skip(entry)
+    }
+
+
+def entry_for(
+    run: Run,
+    step: Step,
+    attempt: int,
+    status: str,
+    at: str,
+    *,
+    judgement: Judgement | None = None,
+    code: str | None = None,
+    message: str | None = None,
+) -> JournalEntry:
+    """An entry about ``step`` at the clock text ``at``; what ``judgement`` says is taken over."""
+    entry = JournalEntry(
+        run_id=run.run_id,
+        plan_id=run.plan_id,
+        step=step.number,
+        attempt=attempt,
+        action=step.action,
+        account_id=step.account_id,
+        product_id=step.product_id,
+        user_product_id=step.user_product_id,
+        customer_number=step.customer_number,
+        body_sha256=canonical.digest_bytes(body_bytes(step.request)),
+        status=status,
+        at=at,
+        code=code,
+        message=message,
+    )
+    if judgement is None:
+        return entry
+    return replace(
+        entry,
+        http_status=judgement.http_status,
+        code=judgement.code,
+        field=judgement.field,
+        message=judgement.message,
+        answered_id=judgement.answered_id,
+    )
+
+
+def record(change: Change, step: Step, entry: JournalEntry) -> JournalEntry:
+    """Write ``entry`` and what it does to known state into ``change``; returns it as it was written.
+
+    An intent and an outcome that isn't known leave a doubt on the account, every other outcome takes it away.
+    """
+    before = change.account(step.account_id)
+    after = _account_after(before, step, entry)
+    if after is None:
+        if before is not None:
+            change.remove_account(step.account_id)
+    elif after != before:
+        change.put_account(after)
+    return change.append(replace(entry, known_after=digest_of(after, step.account_id)))
+
+
+def is_pending(standing: Standing | None, *, stopped: bool) -> bool:
+    """True if a run with such a step isn't finished.
+
+    A step that is surely not done keeps a run open only if the run was ``stopped`` before its end: otherwise the
+    way on is a new plan.
+    """
+    if standing is None or standing.in_doubt:
+        return True
+    return stopped and not standing.is_settled
+
+
+def exit_code_of(steps: Iterable[Step], found: Mapping[int, Standing], stop: ExitCode | None) -> ExitCode:
+    """What a run exits with: unreachable and interrupted first, then a doubt, then anything left undone."""
+    if stop in (ExitCode.UNREACHABLE, ExitCode.INTERRUPTED):
+        return stop
+    all_of_them = [found.get(step.number) for step in steps]
+    if any(standing is not None and standing.in_doubt for standing in all_of_them):
+        return ExitCode.UNKNOWN_OUTCOME
+    if all(standing is not None and standing.is_done for standing in all_of_them):
+        return ExitCode.DONE
+    return ExitCode.INCOMPLETE
+
+
+def _account_after(account: KnownAccount | None, step: Step, entry: JournalEntry) -> KnownAccount | None:
+    if entry.status in ("intent", "in_doubt"):
+        return with_doubt(account, step, entry.run_id, entry.at)
+    if entry.status in ("applied", "assumed"):
+        return learn(without_doubt(account, step), step, entry.answered_id, entry.at)
+    return account if _is_own_skip(entry) else without_doubt(account, step)
+
+
+def _is_own_skip(entry: JournalEntry) -> bool:
+    return entry.status == "skipped" and entry.http_status is None and entry.code in _OWN_SKIPS
