@@ -129,25 +129,25 @@ def _times(document: Document, times: dict[int, Moment]) -> Iterator[Diagnostic]
 def _refused_by_schema(document: Document, found: list[Finding]) -> Iterator[Diagnostic]:
     idless = {finding.path for finding in found if finding.rule == "missing-key" and not finding.absent}
     for finding in found:
-        path, rule = finding.path, finding.rule
+        path, rule, hint = finding.path, finding.rule, finding.hint
         if finding.absent and path[:-1] in idless:
             continue  # the product has no id at all, which is told
         if path == ("customer_number",) and finding.absent:
             assert isinstance(document.root, MappingNode)
             at = document.places.at(document.root.key_marks["sync"])
-            hint = "add the customer_number: both syncs address the account by it"
+            hint = "add customer_number: both syncs address the account by it"
             yield Diagnostic("sync-without-customer-number", "sync needs customer_number", at, hint)
             continue
         mark = _mark(document, finding)
         if place(mark) in document.refused and not (finding.absent or finding.of_key):
             continue
         if path in idless:
-            rule = "missing-product-id"
+            rule, hint = "missing-product-id", "add product_id, or user_product_id if that is all that is needed"
         elif rule == "bad-pattern" and path[-1] in _TIMES:
             if _is_bad_time(_value(document.root, path)):
                 continue  # told with what exactly is wrong
             rule = "bad-time"
-        yield Diagnostic(rule, f"{_label(finding)} {finding.text}", document.places.at(mark), finding.hint)
+        yield Diagnostic(rule, f"{_label(finding)} {finding.text}", document.places.at(mark), hint)
 
 
 def _is_bad_time(value: Node) -> bool:

@@ -119,7 +119,7 @@ def _documents(data: bytes, places: Places, report: Callable[[Diagnostic], None]
         message = f"lists and mappings are nested more than {MAX_DEPTH} deep; the rest of the file isn't read"
         report(Diagnostic("nesting-too-deep", message, places.at(error.mark), "a manifest needs four levels"))
     except yaml.YAMLError as error:
-        report(syntax_error(error, data, places))
+        report(syntax_error(error, data, places, builder.innermost))
 
 
 @cache
@@ -158,6 +158,11 @@ class _Builder:
         self._document: Document | None = None
         self._read_as = _other_readings()
 
+    @property
+    def innermost(self) -> Mark | None:
+        """Where the list or mapping begins that is being read."""
+        return None if self._top is None else self._top.at
+
     def begin(self, event: _Event) -> None:
         """A document starts (or the stream, which changes nothing)."""
         self._document = None
@@ -193,16 +198,7 @@ class _Builder:
             document.quoted.add(place(mark))
         elif "\0" in text or not text.isascii():
             self._characters(text, mark)
-        if type(top) is MappingNode:
-            top.waiting = False
-            if top.pending is not None:
-                top[top.pending] = value
-                top.value_marks[top.pending] = mark
-        elif type(top) is ListNode:
-            top.append(value)
-            top.marks.append(mark)
-        else:
-            document.root = value
+        self._attach(value, mark)
 
     def mapping(self, event: _Event) -> None:
         """A mapping starts."""

@@ -64,10 +64,14 @@ def parse_declared(text: str) -> Moment:
     match = _PAYWAY.fullmatch(text) or _RFC3339.fullmatch(text)
     if match is None:
         if _NO_OFFSET.fullmatch(text):
-            raise BadTime("time-without-offset", f"{text!r} has no offset", f"write the offset too, as in {FORMS}")
-        raise BadTime("bad-time", f"{text!r} isn't a time", f"write it as {FORMS}")
+            raise BadTime(
+                "time-without-offset", f"{_shown(text)} has no offset", f"write the offset too, as in {FORMS}"
+            )
+        raise BadTime("bad-time", f"{_shown(text)} isn't a time", f"write it as {FORMS}")
     if match[7] is not None or int(match[6] or 0) != 0:
-        raise BadTime("time-with-seconds", f"{text!r} has seconds, which Payway can't take", "write whole minutes")
+        raise BadTime(
+            "time-with-seconds", f"{_shown(text)} has seconds, which Payway can't take", "write whole minutes"
+        )
     offset = _offset(match, text)
     local = _local_minute(match, text)
     minute = _in_range(local - offset, text)
@@ -81,12 +85,12 @@ def parse_known(text: str) -> Minute:
     """
     match = _KNOWN.fullmatch(text)
     if match is None:
-        raise BadTime("bad-time", f"{text!r} isn't a time with an offset", f"write it as {FORMS}")
+        raise BadTime("bad-time", f"{_shown(text)} isn't a time with an offset", f"write it as {FORMS}")
     if int(match[6] or 0) > 60:
-        raise BadTime("bad-time", f"{text!r} has no such second")
+        raise BadTime("bad-time", f"{_shown(text)} has no such second", "seconds go from 00 to 59")
     hours, minutes = int(match[9] or 0), int(match[10] or 0)
     if hours > 23 or minutes > 59:
-        raise BadTime("bad-offset", f"{text!r} has no such offset")
+        raise BadTime("bad-offset", f"{_shown(text)} has no such offset", "offsets go up to 23:59")
     offset = (hours * 60 + minutes) * (-1 if match[8] == "-" else 1)
     return _in_range(_local_minute(match, text) - offset, text)
 
@@ -106,7 +110,8 @@ def minute_of(moment: datetime) -> Minute:
 
 def clock_text(moment: datetime) -> str:
     """An aware moment to the second, as ``2026-11-24T10:00:00Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: its %Y writes the year 999 with three digits.
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def instant_text(minute: Minute) -> str:
@@ -136,6 +141,10 @@ def offset_of(text: str) -> int:
     return sign * (int(text[-4:-2]) * 60 + int(text[-2:]))
 
 
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= 60 else repr(text[:60]) + "…"
+
+
 def _payway_text(local: Minute, offset: int) -> str:
     sign = "-" if offset < 0 else "+"
     hours, minutes = divmod(abs(offset), 60)
@@ -153,9 +162,11 @@ def _local_minute(match: re.Match[str], text: str) -> Minute:
     try:
         day = date(int(match[1]), int(match[2]), int(match[3])).toordinal()
     except ValueError:
-        raise BadTime("bad-time", f"{text!r} is no day of the calendar") from None
+        raise BadTime("bad-time", f"{_shown(text)} is no day of the calendar", "write a day that exists") from None
     if hours > 23 or minutes > 59:
-        raise BadTime("bad-time", f"{text!r} is no time of the day", "hours go from 00 to 23, minutes from 00 to 59")
+        raise BadTime(
+            "bad-time", f"{_shown(text)} is no time of the day", "hours go from 00 to 23, minutes from 00 to 59"
+        )
     return (day - _EPOCH_DAY) * _DAY + hours * 60 + minutes
 
 
@@ -166,15 +177,17 @@ def _offset(match: re.Match[str], text: str) -> int:
     offset = hours * 60 + minutes
     if match[8] == "-":
         if offset == 0:
-            raise BadTime("bad-offset", f"{text!r} says that its offset isn't known (-00:00)", "write +0000 for UTC")
+            raise BadTime(
+                "bad-offset", f"{_shown(text)} says that its offset isn't known (-00:00)", "write +0000 for UTC"
+            )
         offset = -offset
     if minutes > 59 or not _WEST <= offset <= _EAST:
-        raise BadTime("bad-offset", f"{text!r} has no such offset", "offsets go from -12:00 to +14:00")
+        raise BadTime("bad-offset", f"{_shown(text)} has no such offset", "offsets go from -12:00 to +14:00")
     return offset
 
 
 def _in_range(minute: Minute, text: str) -> Minute:
     # A day on either side is left, so that every offset of the instant can still be written.
     if not _FIRST + _DAY <= minute <= _LAST - _DAY:
-        raise BadTime("bad-time", f"{text!r} is outside the years 1 to 9999")
+        raise BadTime("bad-time", f"{_shown(text)} is outside the years 1 to 9999", "write another year")
     return minute

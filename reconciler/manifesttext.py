@@ -159,8 +159,11 @@ _SYNTAX: Final = (
 _UNCLOSED: Final = ("found unexpected end of stream", "found unexpected document indicator", "',' or ']'", "',' or '}'")
 
 
-def syntax_error(error: Exception, data: bytes, places: Places) -> Diagnostic:
-    """A parser's error in plain words. A quote or bracket that the file never closes is shown where it opens."""
+def syntax_error(error: Exception, data: bytes, places: Places, innermost: Mark | None) -> Diagnostic:
+    """A parser's error in plain words. A quote or bracket that the file never closes is shown where it opens.
+
+    ``innermost`` is where the list or mapping begins that was being read.
+    """
     text = data.decode("utf-8")
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read")
     mark = getattr(error, "problem_mark", None)
@@ -169,8 +172,12 @@ def syntax_error(error: Exception, data: bytes, places: Places) -> Diagnostic:
         before = text[: control.start()] if control else ""
         what = f"the character {shown(control[0])} isn't allowed" if control else f"this isn't YAML: {problem}"
         return Diagnostic("bad-yaml", what, _end_of(places.file, before), "take it away")
-    if any(words in problem for words in _UNCLOSED) and not text[mark.index :].strip():
-        mark = getattr(error, "context_mark", None) or mark
+    if not text[mark.index :].strip():
+        if any(words in problem for words in _UNCLOSED):
+            mark = getattr(error, "context_mark", None) or mark
+        elif innermost is not None and text.startswith(("[", "{"), innermost.index):
+            what = "list" if text[innermost.index] == "[" else "mapping"
+            return Diagnostic("bad-yaml", f"this {what} is never closed", places.at(innermost), "close it")
     rule = "tag" if "tag" in problem else "bad-yaml"
     at = places.at(mark)
     if "cannot start any token" in problem:
