@@ -71,6 +71,11 @@ def moment(text: str) -> Moment:
     return parse_declared(text if " " in text or "T" in text else f"{text} 00:00 +0000")
 
 
+def at(time: str) -> datetime:
+    """A moment of the day that plans are made on, from its time to the second."""
+    return datetime.fromisoformat(f"2026-11-24T{time}+00:00")
+
+
 def _id(make: Callable[[str], str], name: str | None) -> str | None:
     return None if name is None else make(name)
 
@@ -79,7 +84,7 @@ def _moment(text: str | None) -> Moment | None:
     return None if text is None else moment(text)
 
 
-def _minute(text: str | None | Unknown) -> Minute | None | Unknown:
+def _minute(text: str | Unknown | None) -> Minute | Unknown | None:
     return minute(text) if isinstance(text, str) else text
 
 
@@ -114,12 +119,12 @@ def have(
     product: str | None = None,
     *,
     user: str | None = "",
-    state: str | None | Unknown = UNKNOWN,
-    type: str | None | Unknown = UNKNOWN,
-    frm: str | None | Unknown = UNKNOWN,
-    to: str | None | Unknown = UNKNOWN,
-    number: str | None | Unknown = UNKNOWN,
-    service: str | None | Unknown = UNKNOWN,
+    state: str | Unknown | None = UNKNOWN,
+    type: str | Unknown | None = UNKNOWN,
+    frm: str | Unknown | None = UNKNOWN,
+    to: str | Unknown | None = UNKNOWN,
+    number: str | Unknown | None = UNKNOWN,
+    service: str | Unknown | None = UNKNOWN,
 ) -> KnownProduct:
     """A known product. Its user_product_id is named like its product_id unless ``user`` says otherwise."""
     return KnownProduct(
@@ -159,7 +164,7 @@ def wants(
 def has(
     name: str,
     *products: KnownProduct,
-    customer: str | None | Unknown = UNKNOWN,
+    customer: str | Unknown | None = UNKNOWN,
     synced: Mapping[str, str] | None = None,
     observed_at: str | None = None,
     doubts: Iterable[Doubt] = (),
