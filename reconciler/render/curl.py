@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from reconciler import canonical
 from reconciler.plan import Plan, Request
-from reconciler.render.escape import visible
+from reconciler.render.escape import copyable
 from reconciler.render.words import counted, place, verb
 
 #: The one argument that the shell is meant to read into.
@@ -21,17 +21,17 @@ _URL_CHARACTERS: Final = ":/?&=%~"
 def requests_to_text(plan: Plan) -> Iterator[str]:
     """Every request of ``plan`` as a command of a few lines, in plan order; safe to paste whatever it holds."""
     total = counted(len(plan.steps), "request")
-    yield visible(f"# {total} for {plan.environment}, to be sent one after another, never at the same time.")
+    yield copyable(f"# {total} for {plan.environment}, to be sent one after another, never at the same time.")
     for step in plan.steps:
         yield ""
-        yield visible(f"# {step.number}. {verb(step.action)}, account {step.account_id}, from {place(step.source)}")
+        yield copyable(f"# {step.number}. {verb(step.action)}, account {step.account_id}, from {place(step.source)}")
         yield from _curl(plan.host, step.request)
 
 
 def _curl(host: str, request: Request) -> Iterator[str]:
     # Percent signs and ASCII only: nothing in it can end a line, and curl has no ranges to expand.
     url = quote(host + request.path, safe=_URL_CHARACTERS, errors="replace")
-    yield f"curl --request {shlex.quote(visible(request.method))} \\"
+    yield f"curl --request {shlex.quote(copyable(request.method))} \\"
     yield f"  --url {shlex.quote(url)} \\"
     yield "  --header 'accept: application/json' \\"
     yield f"  --header {_AUTHORIZATION} \\"

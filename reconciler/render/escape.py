@@ -19,6 +19,9 @@ _HIDDEN: Final = re.compile(f"[{_INVISIBLE}]")
 # A CI runner takes orders from the output: `::name` at the start of a line, `##[name` and `##vso[name` anywhere.
 _ORDER: Final = re.compile(r":(?=:[A-Za-z])|#(?=#[A-Za-z]*\[)")
 
+#: Characters of a value in Markdown: a comment has room for few of them.
+_LONGEST: Final = 500
+
 _BACKTICKS: Final = re.compile(r"`+")
 _SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
@@ -35,22 +38,25 @@ def visible(value: str) -> str:
 
 
 def terminal(value: str) -> str:
-    """``value`` for a terminal or a CI log: `visible`, and no order to a runner.
+    """``value`` for a terminal or a CI log: `copyable`, but runs of spaces become one.
 
-    Runs of spaces become one, so that no value can lay out columns of its own.
+    So no value can lay out columns of its own.
     """
-    text = visible(value)
-    if "  " in text:
-        text = re.sub(r" {2,}", " ", text)
-    return _ORDER.sub(lambda match: rf"\x{ord(match[0]):02x}", text)
+    text = copyable(value)
+    return re.sub(r" {2,}", " ", text) if "  " in text else text
+
+
+def copyable(value: str) -> str:
+    """``value``, such as a command, for a terminal or a CI log: `visible`, and no order to a runner."""
+    return _ORDER.sub(lambda match: rf"\x{ord(match[0]):02x}", visible(value))
 
 
 def code(value: str) -> str:
     """``value`` as a Markdown code span, whose fence is longer than any run of backticks in it.
 
-    Nothing inside is markup, a mention, a reference or HTML.
+    Nothing inside is markup, a mention, a reference or HTML. A value that is very long is cut.
     """
-    text = terminal(value).strip(" ")
+    text = terminal(_cut(value)).strip(" ")
     if not text:
         return "(empty)"
     fence = _fence(text, 1)
@@ -65,14 +71,14 @@ def cell(value: str) -> str:
 
 def fenced(value: str) -> str:
     """``value``, one line to be copied, as a Markdown block of code."""
-    text = visible(value)
+    text = copyable(value)
     fence = _fence(text, 3)
     return f"{fence}\n{text}\n{fence}"
 
 
 def html_code(value: str) -> str:
     """``value`` as a ``<code>`` element, for Markdown's HTML blocks. Nobody is mentioned from inside one."""
-    return f"<code>{html.escape(terminal(value))}</code>"
+    return f"<code>{html.escape(terminal(_cut(value)))}</code>"
 
 
 def comment(value: str) -> str:
@@ -88,6 +94,10 @@ def command_message(value: str) -> str:
 def command_property(value: str) -> str:
     """``value`` as a property (``file``, ``title``) of a GitHub workflow command."""
     return command_message(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
 
 
 def _fence(text: str, at_least: int) -> str:

@@ -10,7 +10,7 @@ from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.operations import BY_ACTION, Operation
 from reconciler.plan import Plan, Step
-from reconciler.render.escape import visible
+from reconciler.render.escape import copyable, terminal
 from reconciler.render.layout import WIDTH, Line, Piece, flow, labelled, painter, unit, words
 from reconciler.render.view import AccessView, StepView, access_of_products, view_step
 from reconciler.verdicts import Row, Verdict, possible_answers
@@ -74,15 +74,15 @@ def _step(plan: Plan, step: Step, access: AccessView | None, width: int) -> Iter
     operation = BY_ACTION.get(step.action)
     yield (
         (f"Step {step.number} of {len(plan.steps)}: ", "heading"),
-        (f"{view.sign} {visible(view.verb)}", step.impact),
+        (f"{view.sign} {terminal(view.verb)}", step.impact),
     )
-    call = [unit(step.request.method), unit(plan.host + step.request.path)]
-    yield from labelled("call", call, 2, width)
+    yield from labelled("call", [unit(f"{step.request.method} {step.request.path}")], 2, width)
+    yield from labelled("host", [unit(plan.host)], 2, width)
     if operation is not None:
         yield from labelled("scope", [unit(operation.scope)], 2, width)
         yield from labelled("vendor's page", words(operation.page), 2, width)
     # The bytes that are sent, so neither wrapped nor changed.
-    body = visible(canonical.dumps(dict(step.request.body)))
+    body = copyable(canonical.dumps(dict(step.request.body)))
     yield from labelled("body", [Piece(body)], 2, width)
     yield from labelled("why", words(step.reason), 2, width)
     yield from labelled("from", [unit(view.place)], 2, width)

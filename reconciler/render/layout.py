@@ -22,7 +22,10 @@ WIDTH: Final = 80
 #: The column that labels take, below a step.
 LABEL: Final = 15
 
-_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:UTC|[+-][0-9]{4})"
+#: Characters of a free text that are shown: nobody reads a page of owner.
+_LONGEST: Final = 2000
+
+_TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:UTC|[+-][0-9]{4})"
 _WORD: Final = re.compile(rf"{_TIME}[^ ]*|[^ ]+")
 
 Span: TypeAlias = "tuple[str, str]"
@@ -61,7 +64,12 @@ class Piece:
 
 
 def words(value: str, style: str = "") -> Iterator[Piece]:
-    """Free text, made harmless, as pieces that may wrap at every space that isn't inside a time."""
+    """Free text, made harmless, as pieces that may wrap at every space that isn't inside a time.
+
+    A text that is very long is cut, and says by how much.
+    """
+    if len(value) > _LONGEST:
+        value = f"{value[:_LONGEST]}… ({len(value) - _LONGEST:,} more characters)"
     for match in _WORD.finditer(terminal(value)):
         yield Piece(match[0], style, breakable=True)
 
@@ -79,7 +87,7 @@ def flow(pieces: Iterable[Piece], *, lead: Line = (), hang: int = 0, width: int 
     for piece in pieces:
         for part in _parts(piece, width - hang):
             gap = 0 if empty else part.gap
-            if not empty and used + gap + columns(part.text) > width:
+            if (not empty or used > hang) and used + gap + columns(part.text) > width:
                 yield tuple(line)
                 line, used, gap = [(" " * hang, "")], hang, 0
             _append(line, " " * gap + part.text, part.style)
@@ -118,10 +126,13 @@ def _plain(line: Line) -> str:
 def _painted(line: Line) -> str:
     from rich.color import ColorSystem
 
-    return "".join(
-        _style(name).render(text, color_system=ColorSystem.STANDARD) if name and text.strip() else text
-        for text, name in line
-    ).rstrip()
+    left, painted = len(_plain(line)), []
+    for text, name in line:
+        shown = text[:left]
+        left -= len(shown)
+        styled = bool(name) and bool(shown.strip())
+        painted.append(_style(name).render(shown, color_system=ColorSystem.STANDARD) if styled else shown)
+    return "".join(painted)
 
 
 @lru_cache(maxsize=64)

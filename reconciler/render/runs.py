@@ -12,10 +12,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from reconciler.canonical import Json
-from reconciler.render.escape import visible
+from reconciler.render.escape import copyable, terminal
 from reconciler.render.layout import WIDTH, Line, Piece, flow, labelled, painter, unit, words
 from reconciler.render.next_command import PROGRAM
 from reconciler.render.words import clock_words, counted
+from reconciler.verdicts import BY_NAME
 
 if TYPE_CHECKING:
     from reconciler.state.store import Run
@@ -27,6 +28,7 @@ _STYLES: Final = {
     "in_doubt": "error",
     "intent": "error",
     "skipped": "warning",
+    "not_reached": "warning",
 }
 _DONE: Final = frozenset({"applied", "assumed"})
 _DOUBTFUL: Final = frozenset({"in_doubt", "intent"})
@@ -79,7 +81,7 @@ def _step(step: Mapping[str, Json], digits: int, width: int) -> Iterator[Line]:
     style = _STYLES.get(status, "")
     lead = ((f"  {_number(step):>{digits}}. ", "label"),)
     pieces = [
-        Piece(visible(status).replace("_", " ").ljust(8), style),
+        Piece(terminal(status).replace("_", " ").ljust(11), style),
         unit(_text(step, "action"), gap=2),
         unit(f"account {_text(step, 'account_id')}", "quiet", gap=2),
     ]
@@ -107,7 +109,8 @@ def _step(step: Mapping[str, Json], digits: int, width: int) -> Iterator[Line]:
 
 def _end(report: Mapping[str, Json], steps: list[Mapping[str, Json]], width: int) -> Iterator[Line]:
     found = Counter(_text(step, "status") for step in steps)
-    counts = ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in sorted(found.items()))
+    order = [*_STYLES, *sorted(set(found) - set(_STYLES))]
+    counts = ", ".join(f"{found[status]:,} {status.replace('_', ' ')}" for status in order if found[status])
     exit_code = report.get("exit_code")
     status = _text(report, "status")
     if isinstance(exit_code, int):
@@ -116,8 +119,13 @@ def _end(report: Mapping[str, Json], steps: list[Mapping[str, Json]], width: int
         yield ()
     yield from labelled("Steps", words(f"{len(steps):,}: {counts}" if steps else "0"), 0, width, 9)
     yield from labelled("Run", words(status), 0, width, 9)
-    if report.get("stopped_by") is not None:
-        yield from labelled("Stopped", words(f"by {_text(report, 'stopped_by')}"), 0, width, 9)
+    stopped_by = report.get("stopped_by")
+    if stopped_by is not None:
+        row = BY_NAME.get(str(stopped_by))
+        yield from labelled("Stopped", words(f"by {stopped_by}" + (f": {row.answer}" if row else "")), 0, width, 9)
+    if report.get("simulated") is True:
+        told = "accepted by the simulator" if found and set(found) <= _DONE else "answered by the simulator"
+        yield from labelled("Sent", words(f"nothing to Payway: {told}"), 0, width, 9)
     yield ()
     yield from _next(report, found, width)
 
@@ -139,7 +147,7 @@ def _next(report: Mapping[str, Json], found: Counter[str], width: int) -> Iterat
     else:
         note = "nothing, every step is done"
     # Made to be copied, so its spaces stay as they are.
-    pieces = [Piece(visible(shlex.join((PROGRAM, *command))), "next")] if command is not None else []
+    pieces = [Piece(copyable(shlex.join((PROGRAM, *command))), "next")] if command is not None else []
     yield from flow([*pieces, *words(note, "label")], lead=(("Next: ", "heading"),), hang=6, width=width)
 
 

@@ -25,22 +25,23 @@ _NOTE: Final = 600
 #: Unmanaged products that are listed before the rest is counted.
 _FEW: Final = 20
 
-#: Characters of a value that stands in the parts that are never left out.
-_LONGEST: Final = 500
-
 #: A step with the account it belongs to.
 _Placed: TypeAlias = "tuple[AccountView, StepView]"
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """Items of one kind under a heading. ``rank`` says which kinds get their room first."""
+    """Items of one kind under a heading.
+
+    ``rank`` says which kinds get their room first, ``share`` how many characters a kind gets at most.
+    """
 
     name: str
     rank: int
     heading: str
     items: Iterable[Any]
     render: Callable[[Any], str]
+    share: int = BUDGET
 
 
 def plan_to_markdown(plan: Plan, *, invocation: Invocation | None = None, budget: int = BUDGET) -> Iterator[str]:
@@ -52,7 +53,7 @@ def plan_to_markdown(plan: Plan, *, invocation: Invocation | None = None, budget
     texts: dict[int, str] = {}
     left_out: list[str] = []
     for index in sorted(range(len(sections)), key=lambda index: sections[index].rank):
-        text, missing, total = _fill(sections[index], room)
+        text, missing, total = _fill(sections[index], min(room, sections[index].share))
         texts[index] = text
         room -= len(text)
         if missing:
@@ -88,13 +89,14 @@ def _sections(view: PlanView) -> Iterator[_Section]:
     yield _Section("accepted refusal", 3, "### Accepted", [r for r in view.refusals if r.accepted], _refusal)
     yield _Section("taking step", 2, "### Takes access away or shortens it", taking, _step_with_account)
     yield _Section("irreversible step", 5, "### Can't be undone", final, _step_with_account)
-    yield _Section("account", 7, "### All other calls" if taking or final else "### Calls", accounts, _account)
+    yield _Section("account", 9, "### All other calls" if taking or final else "### Calls", accounts, _account)
     yield _Section("block", 4, f"### Blocked ({view.counts.blocked:,})", view.blocked, _finding)
     yield _Section("deferral", 6, f"### Deferred to a later plan ({view.counts.deferred:,})", view.deferred, _finding)
-    yield _Section("warning", 8, f"### Warnings ({view.counts.warnings:,})", view.warnings, _finding)
+    warnings = f"### Warnings ({view.counts.warnings:,})"
+    yield _Section("warning", 7, warnings, view.warnings, _finding, share=BUDGET // 6)
     few = f", the first {_FEW}" if view.counts.unmanaged > _FEW else ""
     heading = f"### Unmanaged ({view.counts.unmanaged:,}{few})"
-    yield _Section("unmanaged product", 9, heading, view.unmanaged[:_FEW], _unmanaged)
+    yield _Section("unmanaged product", 8, heading, view.unmanaged[:_FEW], _unmanaged)
     yield _Section("next command", 0, "### Next", [view], _next)
 
 
@@ -118,7 +120,7 @@ def _head(view: PlanView) -> str:
     calls = counted(counts.steps, "call") if counts.steps else "no call is due"
     rows = "\n".join(f"- **{label}**: {text}" for label, text in summary_rows(view) if label != "Readers")
     return (
-        f"## Plan for {_short(view.environment)}: {calls}{what_if}\n\n"
+        f"## Plan for {code(view.environment)}: {calls}{what_if}\n\n"
         "| Readers who gain access | lose access | get a shorter access | keep it |\n"
         "| ---: | ---: | ---: | ---: |\n"
         f"| {readers.gain:,} | {readers.lose:,} | {readers.shorter:,} | {readers.keep:,} |\n\n"
@@ -127,17 +129,13 @@ def _head(view: PlanView) -> str:
 
 
 def _foot(view: PlanView) -> str:
-    revision = f", revision {_short(view.revision)}" if view.revision is not None else ""
+    revision = f", revision {code(view.revision)}" if view.revision is not None else ""
     return (
         "---\n\n"
-        f"{_short(view.environment)} at {_short(view.host)}, as of {_short(view.as_of)}, "
-        f"expires {_short(view.expires_at)}{revision}, steps {_short(view.steps_digest)}\n\n"
-        f"<!-- payway-reconciler plan environment={comment(view.environment[:_LONGEST])} -->\n"
+        f"{code(view.environment)} at {code(view.host)}, as of {code(view.as_of)}, "
+        f"expires {code(view.expires_at)}{revision}, steps {code(view.steps_digest)}\n\n"
+        f"<!-- payway-reconciler plan environment={comment(view.environment[:100])} -->\n"
     )
-
-
-def _short(value: str) -> str:
-    return code(value if len(value) <= _LONGEST else value[:_LONGEST] + "…")
 
 
 def _refusal(refusal: RefusalView) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from reconciler.plan import Plan, Unmanaged
-from reconciler.render.escape import terminal, visible
+from reconciler.render.escape import copyable, terminal
 from reconciler.render.layout import WIDTH, Line, Piece, flow, labelled, painter, unit, words
 from reconciler.render.next_command import Invocation
 from reconciler.render.view import AccountView, FindingView, PlanView, RefusalView, StepView, summary_rows, view_plan
@@ -195,6 +195,6 @@ def _refusals(refusals: Sequence[RefusalView], width: int) -> Iterator[Line]:
 def _next(view: PlanView, width: int) -> Iterator[Line]:
     yield ()
     # Made to be copied, so its spaces stay as they are.
-    command = [Piece(visible(view.next.command), "next")] if view.next.command is not None else []
+    command = [Piece(copyable(view.next.command), "next")] if view.next.command is not None else []
     note = view.next.note and (f"({view.next.note})" if command else view.next.note)
     yield from flow([*command, *words(note, "label")], lead=(("Next: ", "heading"),), hang=6, width=width)

@@ -1,7 +1,9 @@
 """Plans to render: one rich and tame, one with hostile text in every place that takes text."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -125,7 +127,7 @@ def plan() -> Plan:
             ),
         ),
         refusals=(
-            Refusal("revoked", "10%", "12%", False, "1 of 9 products that lose access or get a shorter one, at most 0 allowed"),
+            Refusal("revoked", "10%", "12%", False, "1 of 9 products that lose access, at most 0 allowed"),
             Refusal("adopted", "0", "1", True, "1 products that nothing is known of, at most 0 allowed"),
         ),
         plan_id="sha256:" + "2" * 64,
@@ -172,3 +174,42 @@ def poisoned(plan: Plan) -> Callable[[str], Plan]:
         )
 
     return poison
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compare a text with ``tests/golden/NAME``; ``UPDATE_GOLDEN=1`` writes it instead."""
+
+    def compare(name: str, text: str) -> None:
+        path = Path(__file__).parents[1] / "golden" / name
+        if os.environ.get("UPDATE_GOLDEN"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
+
+
+#: Texts that try to act, to hide, to break out of their place or to look like something of ours.
+HOSTILE = (
+    "\x1b[2J\x1b[1;31mred\x07",
+    "one\r\nNext: rm -rf /\n  9. - update",
+    "\nAccount 52a781d6400e06897c000099\n\n## Plan for `production`\n",
+    "a|b`c``d```e @team #123 GH-1 <script>alert(1)</script> --> </details> <!-- x",
+    "- item\n* item\n1. item\n> quote\n# heading\n---\n| a | b |\n| --- | --- |",
+    "::error file=x::y\n::add-mask::0 ##[add-mask]1 ##vso[task.complete]",
+    "\u202eevil\u2066 zero\u200bwidth \u2028 \u0085 \ufeff",
+    "owner        CAN'T BE UNDONE        takes access away",
+    "x" * 5000,
+    "' $(touch pwned) `touch pwned` \"; touch pwned; \\",
+    "東京" * 60,
+    "",
+    "   ",
+    "[link](javascript:alert(1)) ![image](https://example.invalid/x.png) https://example.invalid www.example.invalid",
+    "lone \ud800 surrogate \x00 nul",
+)
+
+
+@pytest.fixture(params=range(len(HOSTILE)), ids=lambda index: f"hostile-{index}")
+def hostile(request) -> str:
+    """One hostile text after the other."""
+    return HOSTILE[request.param]
