@@ -5,7 +5,6 @@ A migration that was released is never edited: stores remember the checksum of e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -74,10 +73,10 @@ FIRST: Final = Migration(
     ),
 )
 
-MIGRATIONS: Final = (FIRST,)
+MIGRATIONS: tuple[Migration, ...] = (FIRST,)
 
 
-def version_of(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> int:
+def version_of(database: Database) -> int:
     """The number of the last migration that made the store; 0 for a file that holds nothing yet.
 
     Raises `StoreFailed` for a file of another program, of a newer version, or whose migrations were others.
@@ -90,13 +89,13 @@ def version_of(database: Database, migrations: Sequence[Migration] = MIGRATIONS)
             f"state store {path}: it is an SQLite database of another program", hint="check the path given as --state"
         )
     done: dict[int, str] = dict(database.all("SELECT number, checksum FROM migrations ORDER BY number"))
-    newest = migrations[-1].number
+    newest = MIGRATIONS[-1].number
     if max(done) > newest:
         raise StoreFailed(
             f"state store {path}: it was written by a newer version (schema {max(done)}, this one knows {newest})",
             hint="upgrade payway-reconciler",
         )
-    for migration in migrations:
+    for migration in MIGRATIONS:
         if done.get(migration.number, migration.checksum) != migration.checksum:
             raise StoreFailed(
                 f"state store {path}: its schema {migration.number} isn't the one that this version knows",
@@ -105,29 +104,29 @@ def version_of(database: Database, migrations: Sequence[Migration] = MIGRATIONS)
     return max(done)
 
 
-def require_current(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+def require_current(database: Database) -> None:
     """Raises `StoreFailed` unless the store has the newest schema: what reading alone may ask for."""
-    version = version_of(database, migrations)
-    if version < migrations[-1].number:
+    version = version_of(database)
+    if version < MIGRATIONS[-1].number:
         raise StoreFailed(
             f"state store {database.path}: it has an older schema ({version}), and reading may not change that",
             hint="run `reconciler state verify` where the store may be written; it migrates the store after a backup",
         )
 
 
-def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> int:
+def migrate(database: Database) -> int:
     """Bring a store to the newest schema, all in the caller's transaction; returns the version it had.
 
     A store that holds something is copied to a file beside it first. Raises `StoreFailed`.
     """
-    version = version_of(database, migrations)
+    version = version_of(database)
     if version == 0:
         database.all(f"PRAGMA application_id = {APPLICATION_ID}")
         database.all(_LEDGER)
-    elif version < migrations[-1].number:
+    elif version < MIGRATIONS[-1].number:
         _keep_backup(database, version)
     now = clock_text(datetime.now(UTC))
-    for migration in migrations:
+    for migration in MIGRATIONS:
         if migration.number > version:
             for statement in migration.statements:
                 database.all(statement)
