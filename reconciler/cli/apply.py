@@ -1,0 +1,195 @@
+"""``apply``: run a saved plan, or plan, show, ask and run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from reconciler.cli.host import Host, host, paths_argument
+from reconciler.cli.options import base_url_option, common_options, option
+from reconciler.cli.plan import accept_option, select_option, show_plan, warn
+from reconciler.errors import ExitCode, NotApproved, Refused, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.execution import RunOptions
+    from reconciler.plan import Plan
+    from reconciler.runreport import RunReport
+    from reconciler.session import Planned, Session
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as ``30s``, ``90m``, ``24h`` or a number."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds behind ``value``."""
+        from reconciler.limits import BadDuration, parse_duration
+
+        try:
+            return parse_duration(str(value))
+        except BadDuration as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@paths_argument
+@option("--yes", is_flag=True, help="Don't ask.")
+@option("--dry-run", is_flag=True, help="Run it against the simulator over a copy of known state; nothing is sent.")
+@option("--expect", metavar="DIGEST|PLAN", help="Plan again, and run only what this reviewed plan holds.")
+@option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Stop after so many failed accounts.")
+@option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many calls a second.")
+@option("--max-duration", type=Duration(), metavar="D", help="Begin no step after this long, as in 90m.")
+@option("--limit", type=click.IntRange(min=1), metavar="N", help="Send at most so many steps.")
+@option("--report", metavar="FILE", help="Write the run report (JSON).")
+@select_option
+@accept_option
+@base_url_option
+@common_options
+@click.pass_context
+def apply(
+    context: click.Context,
+    paths: tuple[str, ...],
+    yes: bool,
+    dry_run: bool,
+    expect: str | None,
+    max_failures: int | None,
+    rate: float | None,
+    max_duration: float | None,
+    limit: int | None,
+    report: str | None,
+    select: tuple[str, ...],
+    accept: tuple[str, ...],
+) -> ExitCode:
+    """Run a saved PLAN, or plan from the manifests under PATHS, show the plan, ask, and run it.
+
+    One call at a time, in the plan's order; each is written to the journal before and after. Ctrl-C finishes the
+    call in flight and stops; `reconciler resume` goes on.
+    """
+    from reconciler.execution import apply_plan, refuse_lost_journal
+    from reconciler.execution import dry_run as rehearse
+    from reconciler.planfile import plan_text
+    from reconciler.session import looks_like_plan, read_plan_file
+
+    here = host(context)
+    saved = paths[0] if len(paths) == 1 and (paths[0] == "-" or looks_like_plan(paths[0])) else None
+    planned: Planned | None = None
+    if saved is not None:
+        _no_planning_options(select, accept, expect)
+        plan, text = read_plan_file(saved)
+        session = here.session(environment=plan.environment, max_failures=max_failures)
+    else:
+        session = here.session(paths, max_failures=max_failures)
+        planned = _plan(here, session, select, accept, expect)
+        plan, text = planned.plan, plan_text(planned.plan)
+    if not dry_run:
+        refuse_lost_journal(session, here.environ)
+    if planned is not None:
+        _show(here, plan, paths)
+        if not plan.steps:
+            return ExitCode.DONE
+        if not (yes or dry_run or expect):
+            _ask(plan)
+    options = run_options(here, "apply", rate=rate, max_duration=max_duration, limit=limit)
+    declared = planned.desired.accounts if planned is not None else ()
+    run = rehearse if dry_run else apply_plan
+    return run_and_report(here, options, lambda: run(session, plan, text, options, declared=declared), report)
+
+
+def run_and_report(
+    here: Host, options: RunOptions, run: Callable[[], RunReport], report: str | None = None
+) -> ExitCode:
+    """Run with progress on standard error, then write the report; returns the run's exit code."""
+    from reconciler import canonical, render
+    from reconciler.files import write_atomically
+
+    with options.stop.listening(lambda: here.output.note("stopping after the call in flight; once more ends at once")):
+        result = run()
+    if report is not None:
+        write_atomically(report, canonical.dumps(result.to_json()).encode("ascii") + b"\n")
+    here.output.document(render.report_to_text(result.to_json(), color=here.output.colored(), quiet=here.output.quiet))
+    return ExitCode(result.exit_code if result.exit_code is not None else ExitCode.DONE)
+
+
+def run_options(
+    here: Host,
+    command: str,
+    *,
+    rate: float | None = None,
+    max_duration: float | None = None,
+    limit: int | None = None,
+) -> RunOptions:
+    """How a run goes on this terminal: its progress, its emergency file, its bounds."""
+    from reconciler.cli.progress import Progress
+    from reconciler.execution import RunOptions
+
+    def emergency(path: Path) -> None:
+        here.output.warning(f"the store couldn't take the outcome of a call that was made; it is kept in {path}")
+
+    return RunOptions(
+        command=f"reconciler {command}",
+        environ=here.environ,
+        events=Progress(here.output),
+        emergency=emergency,
+        rate=rate,
+        max_duration=max_duration,
+        limit=limit,
+    )
+
+
+def _plan(
+    here: Host, session: Session, select: tuple[str, ...], accept: tuple[str, ...], expect: str | None
+) -> Planned:
+    """A fresh plan, held against what was reviewed."""
+    from reconciler.expectations import DIGEST, accepted_by, check_digest, check_plan
+    from reconciler.session import read_plan_file
+
+    reviewed: Plan | None = None
+    if expect is not None and not DIGEST.fullmatch(expect):
+        reviewed, _ = read_plan_file(expect)
+        accept = (*accept, *accepted_by(reviewed))
+    planned = session.plan(select=select, accept=accept)
+    warn(here, planned.desired.warnings)
+    if reviewed is not None:
+        check_plan(planned.plan, reviewed)
+    elif expect is not None:
+        check_digest(planned.plan, expect)
+    return planned
+
+
+def _show(here: Host, plan: Plan, paths: tuple[str, ...]) -> None:
+    from reconciler.render import Invocation
+
+    shown_as = Invocation(None, paths, here.repeated())
+    show_plan(here, plan, "text", shown_as, next_line=not plan.steps or bool(plan.refused))
+    if plan.refused:
+        raise Refused(
+            "a guard refuses this plan; nothing was sent",
+            details=[f"{refusal.guard}: {refusal.message}" for refusal in plan.refused],
+            hint="if it is meant: " + " ".join(f"--accept {refusal.guard}" for refusal in plan.refused),
+        )
+
+
+def _ask(plan: Plan) -> None:
+    """Ask whether to run ``plan``. Raises `NotApproved` for any answer but yes, and where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise NotApproved(
+            "nobody can be asked here, so nothing was sent",
+            hint="review a saved plan and `apply` that file, or say --yes",
+        )
+    sys.stderr.write(f"Make these {len(plan.steps)} calls to {plan.environment} ({plan.host})? Only yes goes on: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != "yes":
+        raise NotApproved("not approved; nothing was sent")
+
+
+def _no_planning_options(select: tuple[str, ...], accept: tuple[str, ...], expect: str | None) -> None:
+    for name, value in (("--select", select), ("--accept", accept), ("--expect", expect)):
+        if value:
+            raise UsageError(
+                f"{name} is for planning, and this is a saved plan", hint="apply the manifests instead, or leave it out"
+            )

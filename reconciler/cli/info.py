@@ -1,0 +1,57 @@
+"""``schema``, ``config`` and ``version``: what the program itself knows."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from reconciler.cli.host import host
+from reconciler.cli.options import common_options, option
+from reconciler.errors import ExitCode
+
+SCHEMAS = ("account", "known-state", "plan", "report", "config")
+
+
+@click.command()
+@click.argument("name", type=click.Choice(SCHEMAS))
+@common_options
+@click.pass_context
+def schema(context: click.Context, name: str) -> ExitCode:
+    """Print a JSON schema, for editors and for programs that read our files."""
+    from reconciler.schemafiles import schema_text
+
+    host(context).output.text([schema_text(name)])
+    return ExitCode.DONE
+
+
+@click.group()
+def config() -> None:
+    """The settings of an environment."""
+
+
+@config.command(name="show")
+@option("--origin", is_flag=True, help="Say where each value comes from.")
+@common_options
+@click.pass_context
+def show_config(context: click.Context, origin: bool) -> ExitCode:
+    """Show every setting; no secret is looked up or shown."""
+    from reconciler.render.escape import terminal
+    from reconciler.settings import explain
+
+    here = host(context)
+    rows = explain(here.session().settings)
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        where = f"   ({row.origin})" if origin else ""
+        here.output.document([f"{row.name:<{width}}  {terminal(row.value)}{terminal(where)}"])
+    return ExitCode.DONE
+
+
+@click.command()
+@common_options
+@click.pass_context
+def version(context: click.Context) -> ExitCode:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    host(context).output.document([installed("payway-reconciler")])
+    return ExitCode.DONE

@@ -1,0 +1,162 @@
+"""``plan``, and the commands that show a saved plan again: ``show``, ``explain``, ``requests``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from reconciler.cli.host import Host, at_option, host, moment, paths_argument
+from reconciler.cli.options import base_url_option, common_options, option
+from reconciler.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.diagnostics import Diagnostic
+    from reconciler.plan import Plan
+    from reconciler.render import Invocation
+
+form_option = option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    help="text for people, json for programs, markdown for comments.",
+)
+
+select_option = option(
+    "--select",
+    multiple=True,
+    metavar="EXPR",
+    help="Only some accounts: account=ID, label.NAME=VALUE, owner=TEXT or file=GLOB; repeated, it widens.",
+)
+accept_option = option("--accept", multiple=True, metavar="GUARD", help="Accept that a guard is exceeded.")
+
+
+@click.command()
+@paths_argument
+@option("-o", "--out", metavar="FILE", help="Write the plan file, for review and `apply FILE`.")
+@form_option
+@at_option("Plan for another moment; one in the future is a what-if and can't be applied.")
+@select_option
+@accept_option
+@option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes.")
+@base_url_option
+@common_options
+@click.pass_context
+def plan(
+    context: click.Context,
+    paths: tuple[str, ...],
+    out: str | None,
+    form: str,
+    at: str | None,
+    select: tuple[str, ...],
+    accept: tuple[str, ...],
+    detailed_exitcode: bool,
+) -> ExitCode:
+    """Show which calls would bring Payway to what the manifests declare, in their order, and why.
+
+    Nothing is called and nothing is written but the file of --out. Exits 5 if a guard refuses the plan.
+    """
+    from reconciler.files import write_atomically
+    from reconciler.planfile import plan_text
+    from reconciler.render import Invocation
+
+    here = host(context)
+    session = here.session(paths)
+    planned = session.plan(at=moment(at), select=select, accept=accept)
+    warn(here, planned.desired.warnings)
+    if out == "-":
+        raise UsageError("--out takes a file", hint="for the plan file on standard output, use --format json")
+    if out is not None:
+        write_atomically(out, plan_text(planned.plan).encode("ascii"))
+        here.output.note(f"wrote the plan to {out}")
+    show_plan(here, planned.plan, form, Invocation(out, paths, here.repeated()))
+    if planned.plan.refused:
+        return ExitCode.REFUSED
+    return ExitCode.CHANGES if detailed_exitcode and planned.plan.steps else ExitCode.DONE
+
+
+@click.command()
+@click.argument("plan_or_run", metavar="PLAN|RUN")
+@form_option
+@common_options
+@click.pass_context
+def show(context: click.Context, plan_or_run: str, form: str) -> ExitCode:
+    """Show a saved plan again, or a run by its id."""
+    from pathlib import Path
+
+    from reconciler.render import Invocation
+    from reconciler.session import read_plan_file
+
+    here = host(context)
+    if plan_or_run != "-" and not Path(plan_or_run).exists():
+        from reconciler.cli.runs import show_run
+
+        return show_run(here, plan_or_run, form)
+    saved, _ = read_plan_file(plan_or_run)
+    show_plan(here, saved, form, Invocation(plan_or_run, (), here.repeated()))
+    return ExitCode.DONE
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN")
+@click.argument("number", required=False, type=click.IntRange(min=1))
+@common_options
+@click.pass_context
+def explain(context: click.Context, plan_file: str, number: int | None) -> ExitCode:
+    """Say of each step (or of one NUMBER) why it is made, from which line, and what each answer would mean."""
+    from reconciler.render import explain_to_text
+    from reconciler.session import read_plan_file
+
+    here = host(context)
+    saved, _ = read_plan_file(plan_file)
+    if number is not None and number > len(saved.steps):
+        raise UsageError(f"the plan has no step {number}", hint=f"its steps are 1 to {len(saved.steps)}")
+    here.output.document(explain_to_text(saved, number, color=here.output.colored()))
+    return ExitCode.DONE
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN")
+@common_options
+@click.pass_context
+def requests(context: click.Context, plan_file: str) -> ExitCode:
+    """Print the exact requests of a saved plan as curl; the token is left to a variable."""
+    from reconciler.render import requests_to_text
+    from reconciler.session import read_plan_file
+
+    saved, _ = read_plan_file(plan_file)
+    host(context).output.document(requests_to_text(saved))
+    return ExitCode.DONE
+
+
+def show_plan(here: Host, shown: Plan, form: str, invocation: Invocation, *, next_line: bool = True) -> None:
+    """Write a plan to standard output in one of its forms."""
+    from reconciler import render
+
+    if form == "json":
+        from reconciler.planfile import plan_lines
+
+        here.output.text(plan_lines(shown))
+    elif form == "markdown":
+        here.output.document(render.plan_to_markdown(shown, invocation=invocation))
+    else:
+        lines: Iterable[str] = render.plan_to_text(
+            shown,
+            invocation=invocation,
+            color=here.output.colored(),
+            quiet=here.output.quiet,
+            next_line=next_line,
+        )
+        here.output.document(lines)
+
+
+def warn(here: Host, diagnostics: Iterable[Diagnostic]) -> None:
+    """Write what the manifests only warn about to standard error."""
+    from reconciler import render
+
+    if not here.output.quiet:
+        for line in render.diagnostics_to_text(diagnostics, color=here.output.colored(sys.stderr)):
+            here.output.raw(line)

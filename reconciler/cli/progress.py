@@ -1,0 +1,74 @@
+"""Progress of a run on standard error: a bar on a terminal, one line a step elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from reconciler.cli.output import Output
+
+if TYPE_CHECKING:
+    from reconciler.runreport import Event
+
+
+class Progress:
+    """Takes the applier's events."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._bar: Any = None
+        self._task: Any = None
+        self._on_terminal = sys.stderr.isatty() and output.log_format == "text"
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if self._output.quiet:
+            return
+        if event.kind == "waiting":
+            self._line(f"waiting {event.seconds:.0f} s", seconds=event.seconds)
+        elif event.kind == "outcome":
+            self._outcome(event)
+        elif event.kind == "stopping" and event.message is not None:
+            self._line(f"stopping: {event.message.replace('-', ' ')}", stopped_by=event.message)
+        elif event.kind == "report":
+            self.close()
+
+    def start(self, steps: int) -> None:
+        """Begin to show a run of so many steps."""
+        if self._output.quiet or not self._on_terminal or steps == 0:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=Console(stderr=True, no_color=not self._output.colored(sys.stderr)))
+        self._task = self._bar.add_task("applying", total=steps)
+        self._bar.start()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _outcome(self, event: Event) -> None:
+        step, entry = event.step, event.entry
+        if step is None or entry is None or entry.status == "intent":
+            return
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step.number)
+            if entry.status in ("applied", "assumed"):
+                return
+        from reconciler.render.escape import terminal
+
+        said = f": {terminal(entry.message)}" if entry.message and entry.status != "applied" else ""
+        place = step.user_product_id or step.product_id or step.customer_number or ""
+        text = f"{step.number:>5}  {entry.status:<9}  {step.action:<20} account {step.account_id} {place}{said}"
+        self._line(text.rstrip(), step=step.number, action=step.action, account=step.account_id, status=entry.status)
+
+    def _line(self, text: str, **facts: object) -> None:
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._output.note(text, **facts)

@@ -1,0 +1,166 @@
+"""The library's front door: manifests and known state in, a plan out, and the store behind both.
+
+A `Session` is one command's view of one environment. It knows no screen; whatever goes wrong is raised as a
+`reconciler.errors.ReconcilerError`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.errors import InvalidInput, UsageError
+from reconciler.instants import minute_of
+
+if TYPE_CHECKING:
+    from reconciler.desired import Desired
+    from reconciler.model import KnownView
+    from reconciler.plan import Plan
+    from reconciler.settings import EnvironmentSettings
+    from reconciler.state.store import Store
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The machine's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A sealed plan and the desired state that it was made from."""
+
+    plan: Plan
+    desired: Desired
+
+
+def load_manifests(paths: Sequence[str], *, now: datetime) -> Desired:
+    """The desired state behind ``paths`` (``-`` is standard input), with all that was found in it."""
+    from reconciler.desired import load_desired
+
+    return load_desired(list(paths), now=minute_of(now), stdin=sys.stdin.buffer if "-" in paths else None)
+
+
+class Session:
+    """One environment: its settings, its store, and the plans made for it."""
+
+    def __init__(self, settings: EnvironmentSettings, *, clock: Clock = system_clock) -> None:
+        self.settings = settings
+        self.clock = clock
+
+    @property
+    def environment(self) -> str:
+        """The environment's name."""
+        return self.settings.environment.name
+
+    @property
+    def host(self) -> str:
+        """Where its calls go, as plans record it."""
+        return self.settings.environment.host
+
+    def desired(self, *, now: datetime) -> Desired:
+        """The desired state. Raises `InvalidInput` with every finding if there is any error."""
+        desired = load_manifests(self.settings.manifests, now=now)
+        if desired.errors:
+            count = len(desired.errors)
+            raise InvalidInput(
+                f"the manifests have {count} error{'s' if count > 1 else ''}; nothing was planned",
+                diagnostics=desired.errors,
+            )
+        return desired
+
+    def known(self) -> KnownView:
+        """Known state, read without writing. Raises `InvalidInput` if there is none yet."""
+        from reconciler.state import open_view
+
+        return open_view(self.settings.state, self.environment)
+
+    def plan(self, *, at: datetime | None = None, select: Sequence[str] = (), accept: Sequence[str] = ()) -> Planned:
+        """Plan at the moment ``at`` (now, unless said) for the accounts that ``select`` takes in.
+
+        ``accept`` names guards that may be exceeded. Writes nothing. Raises `InvalidInput`, `UsageError` or
+        `StoreFailed`.
+        """
+        from reconciler.desired import digest, parse_selector, selects
+        from reconciler.planfile import seal
+        from reconciler.planning import PlanContext, make_plan
+
+        accepted = self._accepted(accept)
+        selectors = [parse_selector(text) for text in select]
+        now = self.clock()
+        moment = at if at is not None else now
+        desired = self.desired(now=moment)
+        chosen = [a for a in desired.accounts if not selectors or selects(selectors, a)]
+        settings = self.settings
+        context = PlanContext(
+            environment=self.environment,
+            host=self.host,
+            as_of=moment,
+            what_if=moment > now,
+            max_plan_age=timedelta(seconds=settings.max_plan_age),
+            max_known_age=None if settings.max_age is None else timedelta(seconds=settings.max_age),
+            provision_service=settings.provision_service,
+            limits=settings.guards,
+            accepted=accepted,
+            revision=_revision(),
+            select=tuple(select),
+        )
+        plan = make_plan(chosen, self.known(), context, manifests_digest=digest(chosen))
+        return Planned(seal(plan), desired)
+
+    def open_store(self, *, read_only: bool = False, create: bool = False) -> Store:
+        """The state store. Raises `InvalidInput` if there is none and ``create`` isn't said, or for a ``file:``."""
+        from reconciler.state import open_store
+
+        return open_store(self.settings.state, environment=self.environment, read_only=read_only, create=create)
+
+    def _accepted(self, names: Sequence[str]) -> frozenset[str]:
+        from reconciler.planning import guards
+
+        guards.check_limits(self.settings.guards)
+        for name in names:
+            if name not in guards.DEFAULTS:
+                raise UsageError(f"there is no guard {name!r}", hint=f"guards are {', '.join(guards.DEFAULTS)}")
+        return frozenset(names)
+
+
+def read_plan_file(path: str) -> tuple[Plan, str]:
+    """The plan in a file (``-`` is standard input) and its text. Raises `InvalidInput` or `StalePlan`."""
+    from reconciler.planfile import read_plan
+
+    name = "standard input" if path == "-" else path
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        text = data.decode("utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            f"{name} can't be read: {error.strerror}", hint="name a file that `plan --out` wrote"
+        ) from None
+    except UnicodeDecodeError:
+        raise InvalidInput(
+            f"{name} isn't a plan: it isn't UTF-8 text", hint="name a file that `plan --out` wrote"
+        ) from None
+    return read_plan(text, name=name), text
+
+
+def looks_like_plan(path: str) -> bool:
+    """True if a file was meant to be a plan file, whether or not it is a good one."""
+    from reconciler.plan import FORMAT
+
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(400)
+    except OSError:
+        return False
+    return head.lstrip().startswith(b"{") and (FORMAT.encode() in head or b'"plan_id"' in head)
+
+
+def _revision() -> str | None:
+    from reconciler.checkout import revision
+
+    return revision(Path.cwd())
