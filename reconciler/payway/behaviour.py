@@ -47,6 +47,7 @@ ASSUMPTIONS: Final = MappingProxyType(
         "recurring-renews": "a recurring product is still activated after its `valid_to`, which stays as it is",
         "reactivate-order": "`reactivate` checks account, product, owner, provision service, state in this order",
         "foreign-number": "`subscription_number` for a user product of another account answers 404 `not_found`",
+        "missing-scope": "a token without the page's scope gets a 403 that has no code of Payway's",
         "sync-is-done": "a sync has done its work when it answers",
         "unknown-service": "a provision service that nobody told us hinders no call",
     }
@@ -181,6 +182,7 @@ def sync_subscriptions(values: Mapping[str, str], setting: Setting) -> str:
     account = setting.world.account_of_customer(values["customer_number"])
     if account is None:
         raise Rejected(404, "not_found", _NOT_FOUND)
+    # sync-is-done
     setting.world.put(_matched(account).with_sync("subscriptions"))
     return account.account_id
 

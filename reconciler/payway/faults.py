@@ -190,7 +190,7 @@ def _fault(item: object, where: str) -> Fault:
         if not isinstance(data.get(key, False), bool):
             _bad(where, f"{key} must be true or false")
     drop = data.get("drop")
-    if drop is not None and drop not in _DROPS:
+    if drop is not None and drop not in tuple(_DROPS):
         _bad(where, f"drop must be one of {', '.join(_DROPS)}")
     status = _whole(data, "status", where, 200, 599) if "status" in data else None
     body, content_type = _body(data.get("body", ""), where)

@@ -59,14 +59,7 @@ class SimulatorServer(ThreadingHTTPServer):
         client: tuple[str, str] | None = None,
         expires_in: int = 3600,
     ) -> None:
-        address = _loopback(host)
-        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            super().__init__((address, port), _Handler)
-        except (OSError, OverflowError) as error:
-            raise UsageError(
-                f"the simulator can't listen on {address} port {port}: {error}", hint="choose another --port"
-            ) from None
+        # Set before listening starts: should that fail, the base class calls server_close().
         self.simulator = simulator
         self.token = token
         self.client = client
@@ -75,6 +68,14 @@ class SimulatorServer(ThreadingHTTPServer):
         self._issued: dict[str, tuple[datetime, frozenset[str]]] = {}
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
+        address = _loopback(host)
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            super().__init__((address, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"the simulator can't listen on {address} port {port}: {error}", hint="choose another --port"
+            ) from None
 
     @property
     def url(self) -> str:

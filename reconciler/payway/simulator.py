@@ -206,7 +206,7 @@ class Simulator:
         if method != _METHOD:
             return text_reply(405, f"Only {_METHOD} is allowed here.", ("Allow", _METHOD))
         if page.scope not in scopes:
-            # The pages name the scope and not the answer without it: an OAuth shape, not Payway's own.
+            # missing-scope: the pages name the scope, not the answer without it.
             return json_reply(403, {"error": "insufficient_scope", "error_description": f"needs {page.scope}"})
         setting = Setting(self.world, minute_of(self.clock()), self.provision_service)
         try:

@@ -83,6 +83,7 @@ def state_at(product: WorldProduct, minute: Minute) -> str:
     state = product.state
     if state == PENDING and product.valid_from is not None and product.valid_from <= minute:
         state = ACTIVATED
+    # ends-at-valid-to
     ended = product.valid_to is not None and product.valid_to <= minute
     ends = state == CANCELLED or (state == ACTIVATED and product.subscription_type != RECURRING)
     return DEACTIVATED if ended and ends else state

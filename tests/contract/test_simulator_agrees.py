@@ -1,4 +1,4 @@
-"""The simulator lets in what the vendor's pages let in, and answers as they say: every code of every page can be had."""
+"""The simulator lets in what the vendor's pages let in, and every error code of every page can be had."""
 
 from __future__ import annotations
 
