@@ -15,6 +15,7 @@ from reconciler.limits import ApplySettings
 from reconciler.model import KnownAccount
 from reconciler.plan import Plan, Request
 from reconciler.planfile import plan_text, seal
+from reconciler.planning import guards
 from reconciler.runreport import Event, RunReport
 from reconciler.state.memory import MemoryStore
 from reconciler.state.store import Holder, JournalEntry, Run, Store
@@ -193,7 +194,7 @@ def rig(declared, known, script: Iterable[object] = (), **more: object) -> Rig:
     """A rig for the plan that leads from ``known`` to ``declared``."""
     declared = [declared] if not isinstance(declared, list) else declared
     known = [known] if not isinstance(known, list) else known
-    made = seal(planning.plan(declared, known))
+    made = seal(planning.plan(declared, known, accepted=frozenset(guards.DEFAULTS)))
     owners = {account.customer_number: account.account_id for account in declared if account.customer_number}
     return Rig(made, filled(known), FakePayway(owners, script), **more)
 
