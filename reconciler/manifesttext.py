@@ -136,27 +136,30 @@ def _join_surrogates(data: bytes) -> tuple[bytes, dict[int, list[int]]]:
     return "".join((*parts, text[done:])).encode("utf-8"), joined
 
 
+_UNFIT: Final = "this doesn't fit what stands before it"
+_ONE_COLUMN: Final = "start the keys of one mapping in one column, and put a whole value in quotes"
 # What the parser says, and how a person reads it: (part of its words, message, hint).
 _SYNTAX: Final = (
     ("mapping values are not allowed", "a second ': ' stands in this line", "put a value that holds ': ' in quotes"),
     ("could not find expected ':'", "this line has no ': '", "write it as key: value"),
-    (
-        "did not find expected key",
-        "this line doesn't fit the lines above it",
-        "start keys of one mapping in one column",
-    ),
+    ("did not find expected key", _UNFIT, _ONE_COLUMN),
+    ("did not find expected <document start>", _UNFIT, _ONE_COLUMN),
     ("did not find expected '-'", "this line doesn't fit the list above it", "start each item with '- ' in one column"),
     ("block sequence entries are not allowed", "a list can't start here", "start each item with '- ' on its own line"),
-    ("found unexpected end of stream", "this quote is never closed", "close it"),
-    ("found unexpected document indicator", "this quote is never closed", "close it"),
+    ("found unexpected", "this quote is never closed", "close it"),
     ("',' or ']'", "this list isn't closed, or a comma is missing", "close it with ]"),
     ("',' or '}'", "this mapping isn't closed, or a comma is missing", "close it with }"),
+    ("comment or line break", "nothing may follow | or > in its line", "put the text into the next line, indented"),
+    ("tab character", "a tab stands where only spaces may", "indent with spaces"),
     ("unknown escape", "\\ and this character mean nothing in double quotes", "write \\\\ for a backslash"),
     ("Unicode character escape", "this escape is no character", "write the character itself"),
-    ("undefined alias", "this alias refers to nothing", WRITE_OUT),
     ("undefined tag handle", "a tag stands before this value", "take the tag away"),
+    ("maximum nesting depth", "lists and mappings are nested too deep", "a manifest needs four levels"),
 )
-_UNCLOSED: Final = ("found unexpected end of stream", "found unexpected document indicator", "',' or ']'", "',' or '}'")
+# The rule of those that aren't just bad YAML, and those that are shown where their context starts.
+_RULES: Final = {"undefined tag handle": "tag", "maximum nesting depth": "nesting-too-deep"}
+_FROM_START: Final = ("could not find expected ':'", "found unexpected")
+_UNCLOSED: Final = ("',' or ']'", "',' or '}'")
 
 
 def syntax_error(error: Exception, data: bytes, places: Places, innermost: Mark | None) -> Diagnostic:
@@ -166,26 +169,29 @@ def syntax_error(error: Exception, data: bytes, places: Places, innermost: Mark 
     """
     text = data.decode("utf-8")
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read")
-    mark = getattr(error, "problem_mark", None)
+    mark: Mark | None = getattr(error, "problem_mark", None)
     if mark is None:
-        control = _CONTROL.search(text)
-        before = text[: control.start()] if control else ""
-        what = f"the character {shown(control[0])} isn't allowed" if control else f"this isn't YAML: {problem}"
-        return Diagnostic("bad-yaml", what, _end_of(places.file, before), "take it away")
-    if not text[mark.index :].strip():
-        if any(words in problem for words in _UNCLOSED):
-            mark = getattr(error, "context_mark", None) or mark
-        elif innermost is not None and text.startswith(("[", "{"), innermost.index):
-            what = "list" if text[innermost.index] == "[" else "mapping"
-            return Diagnostic("bad-yaml", f"this {what} is never closed", places.at(innermost), "close it")
-    rule = "tag" if "tag" in problem else "bad-yaml"
-    at = places.at(mark)
+        return _bad_character(text, problem, places.file)
     if "cannot start any token" in problem:
-        return _bad_start(text[mark.index : mark.index + 1], at)
+        return _bad_start(text[mark.index : mark.index + 1], places.at(mark))
+    at_end = not text[mark.index :].strip()
+    if any(words in problem for words in (*_FROM_START, *(_UNCLOSED if at_end else ()))):
+        mark = getattr(error, "context_mark", None) or mark
+    elif at_end and innermost is not None and text.startswith(("[", "{"), innermost.index):
+        what = "list" if text[innermost.index] == "[" else "mapping"
+        return Diagnostic("bad-yaml", f"this {what} is never closed", places.at(innermost), "close it")
     for words, message, hint in _SYNTAX:
         if words in problem:
-            return Diagnostic(rule, message, at, hint)
-    return Diagnostic(rule, f"this isn't YAML: {problem}", at, "see https://yaml.org for what YAML is")
+            return Diagnostic(_RULES.get(words, "bad-yaml"), message, places.at(mark), hint)
+    return Diagnostic("bad-yaml", f"this isn't YAML: {problem}", places.at(mark), "see https://yaml.org for what is")
+
+
+def _bad_character(text: str, problem: str, file: str) -> Diagnostic:
+    control = _CONTROL.search(text)
+    if control is None:
+        return Diagnostic("bad-yaml", f"this isn't YAML: {problem}", Position(file), "see https://yaml.org for what is")
+    message = f"the character {shown(control[0])} isn't allowed"
+    return Diagnostic("bad-yaml", message, _end_of(file, text[: control.start()]), "take it away")
 
 
 def _bad_start(character: str, at: Position) -> Diagnostic:
