@@ -184,7 +184,7 @@ class _Course:
         started = self.applier.clock()
         with store.change(self.lane.lock) as change:
             change.put_run(self.run)
-        self.applier.events(Event("run", self.run.run_id))
+        self.applier.events(Event("run", self.run.run_id, steps=self.run.steps))
         for step in self.plan.steps:
             self._visit(step, started)
             if self.stop is not None:

@@ -113,13 +113,14 @@ class RunReport:
 class Event:
     """Something that happens in a run, for whoever shows progress.
 
-    ``run``: it begins (``run_id``) · ``step``: a call is about to be sent (``step``, ``attempt``) · ``waiting``:
+    ``run``: it begins (``run_id``, ``steps`` in all) · ``step``: a call is about to be sent (``step``, ``attempt``) · ``waiting``:
     nothing is sent for ``seconds`` · ``outcome``: an entry was written (``step``, ``entry``) · ``stopping``: the run
     stops before its end (``message``, a key as in `RunReport.stopped_by`) · ``report``: it is over (``report``).
     """
 
     kind: EventKind
     run_id: str
+    steps: int = 0
     step: Step | None = None
     attempt: int = 0
     seconds: float = 0.0

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from reconciler.cli.host import Host, host, paths_argument
 from reconciler.cli.options import base_url_option, common_options, option
-from reconciler.cli.plan import accept_option, select_option, show_plan, warn
+from reconciler.cli.running import Duration, run_and_report, run_options
+from reconciler.cli.showing import accept_option, select_option, show_plan, warn
 from reconciler.errors import ExitCode, NotApproved, Refused, UsageError
 
 if TYPE_CHECKING:
-    from reconciler.execution import RunOptions
     from reconciler.plan import Plan
-    from reconciler.runreport import RunReport
     from reconciler.session import Planned, Session
-
-
-class Duration(click.ParamType[float]):
-    """Seconds, written as ``30s``, ``90m``, ``24h`` or a number."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The seconds behind ``value``."""
-        from reconciler.limits import BadDuration, parse_duration
-
-        try:
-            return parse_duration(str(value))
-        except BadDuration as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -98,47 +80,6 @@ def apply(
     declared = planned.desired.accounts if planned is not None else ()
     run = rehearse if dry_run else apply_plan
     return run_and_report(here, options, lambda: run(session, plan, text, options, declared=declared), report)
-
-
-def run_and_report(
-    here: Host, options: RunOptions, run: Callable[[], RunReport], report: str | None = None
-) -> ExitCode:
-    """Run with progress on standard error, then write the report; returns the run's exit code."""
-    from reconciler import canonical, render
-    from reconciler.files import write_atomically
-
-    with options.stop.listening(lambda: here.output.note("stopping after the call in flight; once more ends at once")):
-        result = run()
-    if report is not None:
-        write_atomically(report, canonical.dumps(result.to_json()).encode("ascii") + b"\n")
-    here.output.document(render.report_to_text(result.to_json(), color=here.output.colored(), quiet=here.output.quiet))
-    return ExitCode(result.exit_code if result.exit_code is not None else ExitCode.DONE)
-
-
-def run_options(
-    here: Host,
-    command: str,
-    *,
-    rate: float | None = None,
-    max_duration: float | None = None,
-    limit: int | None = None,
-) -> RunOptions:
-    """How a run goes on this terminal: its progress, its emergency file, its bounds."""
-    from reconciler.cli.progress import Progress
-    from reconciler.execution import RunOptions
-
-    def emergency(path: Path) -> None:
-        here.output.warning(f"the store couldn't take the outcome of a call that was made; it is kept in {path}")
-
-    return RunOptions(
-        command=f"reconciler {command}",
-        environ=here.environ,
-        events=Progress(here.output),
-        emergency=emergency,
-        rate=rate,
-        max_duration=max_duration,
-        limit=limit,
-    )
 
 
 def _plan(

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 import rich_click as click
 
-from reconciler.cli.host import Host, at_option, host, moment, paths_argument
+from reconciler.cli.host import at_option, host, moment, paths_argument
 from reconciler.cli.options import base_url_option, common_options, option
+from reconciler.cli.showing import accept_option, form_option, select_option, show_plan, show_run, warn
 from reconciler.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from reconciler.diagnostics import Diagnostic
-    from reconciler.plan import Plan
-    from reconciler.render import Invocation
-
-form_option = option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    help="text for people, json for programs, markdown for comments.",
-)
-
-select_option = option(
-    "--select",
-    multiple=True,
-    metavar="EXPR",
-    help="Only some accounts: account=ID, label.NAME=VALUE, owner=TEXT or file=GLOB; repeated, it widens.",
-)
-accept_option = option("--accept", multiple=True, metavar="GUARD", help="Accept that a guard is exceeded.")
 
 
 @click.command()
@@ -92,8 +68,6 @@ def show(context: click.Context, plan_or_run: str, form: str) -> ExitCode:
 
     here = host(context)
     if plan_or_run != "-" and not Path(plan_or_run).exists():
-        from reconciler.cli.runs import show_run
-
         return show_run(here, plan_or_run, form)
     saved, _ = read_plan_file(plan_or_run)
     show_plan(here, saved, form, Invocation(plan_or_run, (), here.repeated()))
@@ -130,33 +104,3 @@ def requests(context: click.Context, plan_file: str) -> ExitCode:
     saved, _ = read_plan_file(plan_file)
     host(context).output.document(requests_to_text(saved))
     return ExitCode.DONE
-
-
-def show_plan(here: Host, shown: Plan, form: str, invocation: Invocation, *, next_line: bool = True) -> None:
-    """Write a plan to standard output in one of its forms."""
-    from reconciler import render
-
-    if form == "json":
-        from reconciler.planfile import plan_lines
-
-        here.output.text(plan_lines(shown))
-    elif form == "markdown":
-        here.output.document(render.plan_to_markdown(shown, invocation=invocation))
-    else:
-        lines: Iterable[str] = render.plan_to_text(
-            shown,
-            invocation=invocation,
-            color=here.output.colored(),
-            quiet=here.output.quiet,
-            next_line=next_line,
-        )
-        here.output.document(lines)
-
-
-def warn(here: Host, diagnostics: Iterable[Diagnostic]) -> None:
-    """Write what the manifests only warn about to standard error."""
-    from reconciler import render
-
-    if not here.output.quiet:
-        for line in render.diagnostics_to_text(diagnostics, color=here.output.colored(sys.stderr)):
-            here.output.raw(line)

@@ -24,7 +24,9 @@ class Progress:
         """Show one event."""
         if self._output.quiet:
             return
-        if event.kind == "waiting":
+        if event.kind == "run":
+            self._begin(event.steps)
+        elif event.kind == "waiting":
             self._line(f"waiting {event.seconds:.0f} s", seconds=event.seconds)
         elif event.kind == "outcome":
             self._outcome(event)
@@ -33,9 +35,8 @@ class Progress:
         elif event.kind == "report":
             self.close()
 
-    def start(self, steps: int) -> None:
-        """Begin to show a run of so many steps."""
-        if self._output.quiet or not self._on_terminal or steps == 0:
+    def _begin(self, steps: int) -> None:
+        if not self._on_terminal or steps == 0:
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

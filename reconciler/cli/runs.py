@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from reconciler.cli.apply import Duration, run_and_report, run_options
 from reconciler.cli.host import Host, host
 from reconciler.cli.options import base_url_option, common_options, option
+from reconciler.cli.running import Duration, run_and_report, run_options
+from reconciler.cli.showing import show_run
 from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -52,25 +53,6 @@ def list_runs(context: click.Context, form: str) -> ExitCode:
 def show_one(context: click.Context, run_id: str, form: str) -> ExitCode:
     """Show a run and all its steps; the beginning of its id is enough."""
     return show_run(host(context), run_id, form)
-
-
-def show_run(here: Host, run_id: str, form: str) -> ExitCode:
-    """Write the report of a run to standard output."""
-    from reconciler import canonical
-    from reconciler.execution import find_run, plan_of
-    from reconciler.render import report_to_text
-    from reconciler.runreport import report_from_journal
-
-    if form not in ("text", "json"):
-        raise UsageError(f"a run can't be shown as {form} yet", hint="--format takes text or json for a run")
-    with closing(here.session().open_store(read_only=True)) as store:
-        run = find_run(store, run_id)
-        report = report_from_journal(run, store.entries(run.run_id), plan_of(run)).to_json()
-    if form == "json":
-        here.output.document([canonical.dumps(report)])
-    else:
-        here.output.document(report_to_text(report, color=here.output.colored(), quiet=here.output.quiet))
-    return ExitCode.DONE
 
 
 @click.command()

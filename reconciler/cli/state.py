@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import rich_click as click
 
-from reconciler.cli.apply import run_options
 from reconciler.cli.host import host
 from reconciler.cli.options import common_options, option
+from reconciler.cli.running import run_options
 from reconciler.errors import ExitCode, InvalidInput
 
 if TYPE_CHECKING:

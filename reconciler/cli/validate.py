@@ -38,7 +38,7 @@ def validate(context: click.Context, paths: tuple[str, ...], at: str | None, str
     elif form == "github":
         here.output.document(render.diagnostics_to_github(found))
     else:
-        here.output.document(render.diagnostics_to_text(found, color=here.output.colored()))
+        here.output.document(render.diagnostics_to_text(found, color=here.output.colored(), total=False))
     errors, warnings = len(desired.errors), len(found) - len(desired.errors)
     counted = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
     here.output.note(f"{_count(len(desired.accounts), 'account')} in {_count(desired.files, 'file')}: {counted}")

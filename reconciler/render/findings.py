@@ -21,14 +21,19 @@ DETAILS = 100
 
 
 def diagnostics_to_text(
-    diagnostics: Iterable[Diagnostic], *, color: bool = False, quiet: bool = False, shown: int = SHOWN
+    diagnostics: Iterable[Diagnostic],
+    *,
+    color: bool = False,
+    quiet: bool = False,
+    total: bool = True,
+    shown: int = SHOWN,
 ) -> Iterator[str]:
     """Findings by place, the first ``shown`` of them, and how many there are; nothing if there is none.
 
-    ``quiet`` leaves warnings out.
+    ``quiet`` leaves warnings out. Without ``total`` they are counted only if some aren't shown.
     """
     found = sorted((one for one in diagnostics if one.is_error or not quiet), key=sort_key)
-    return map(painter(color=color), _diagnostics(found, shown))
+    return map(painter(color=color), _diagnostics(found, shown, total=total))
 
 
 def error_to_text(error: ReconcilerError, *, color: bool = False) -> Iterator[str]:
@@ -38,16 +43,16 @@ def error_to_text(error: ReconcilerError, *, color: bool = False) -> Iterator[st
     yield from map(painter(color=color), _error(error))
 
 
-def _diagnostics(found: list[Diagnostic], shown: int) -> Iterator[Line]:
+def _diagnostics(found: list[Diagnostic], shown: int, *, total: bool) -> Iterator[Line]:
     for diagnostic in found[:shown]:
         yield from _diagnostic(diagnostic)
-    if not found:
+    if not found or (len(found) <= shown and not total):
         return
     errors = sum(diagnostic.is_error for diagnostic in found)
     files = len({diagnostic.position.file for diagnostic in found})
-    total = f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')} in {counted(files, 'file')}"
+    counts = f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')} in {counted(files, 'file')}"
     rest = f"; the first {shown:,} are shown" if len(found) > shown else ""
-    yield ((total + rest, "heading"),)
+    yield ((counts + rest, "heading"),)
 
 
 def _diagnostic(diagnostic: Diagnostic) -> Iterator[Line]:

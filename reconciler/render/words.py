@@ -10,7 +10,7 @@ from reconciler.instants import BadTime, Minute, day_text, offset_of, parse_cloc
 from reconciler.model import Source
 from reconciler.plan import Plan, Window
 
-UNKNOWN_TEXT: Final = "(unknown)"
+UNKNOWN_TEXT: Final = "(none known)"
 NONE_TEXT: Final = "(none)"
 
 #: Each impact's sign and its words.

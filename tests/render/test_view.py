@@ -60,7 +60,7 @@ def test_a_product_with_two_steps_counts_by_what_is_left_in_the_end(plan, before
 @pytest.mark.parametrize(
     ("change", "before", "after"),
     [
-        (FieldChange("state", None, "activated"), "(unknown)", "activated"),
+        (FieldChange("state", None, "activated"), "(none known)", "activated"),
         (FieldChange("state", "", "activated"), "(none)", "activated"),
         (FieldChange("sync.address", None, "word"), "(none)", "word"),
         (FieldChange("valid_to", "2026-12-01T00:00:00Z", "2027-12-01T00:00:00Z"),

@@ -1,0 +1,84 @@
+"""What the commands share that show something: their options, and plans, runs and warnings as text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from reconciler.cli.host import Host
+from reconciler.cli.options import option
+from reconciler.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.diagnostics import Diagnostic
+    from reconciler.plan import Plan
+    from reconciler.render import Invocation
+
+form_option = option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    help="text for people, json for programs, markdown for comments.",
+)
+
+select_option = option(
+    "--select",
+    multiple=True,
+    metavar="EXPR",
+    help="Only some accounts: account=ID, label.NAME=VALUE, owner=TEXT or file=GLOB; repeated, it widens.",
+)
+accept_option = option("--accept", multiple=True, metavar="GUARD", help="Accept that a guard is exceeded.")
+
+
+def show_plan(here: Host, shown: Plan, form: str, invocation: Invocation, *, next_line: bool = True) -> None:
+    """Write a plan to standard output in one of its forms."""
+    from reconciler import render
+
+    if form == "json":
+        from reconciler.planfile import plan_lines
+
+        here.output.text(plan_lines(shown))
+    elif form == "markdown":
+        here.output.document(render.plan_to_markdown(shown, invocation=invocation))
+    else:
+        lines: Iterable[str] = render.plan_to_text(
+            shown,
+            invocation=invocation,
+            color=here.output.colored(),
+            quiet=here.output.quiet,
+            next_line=next_line,
+        )
+        here.output.document(lines)
+
+
+def warn(here: Host, diagnostics: Iterable[Diagnostic]) -> None:
+    """Write what the manifests only warn about to standard error."""
+    from reconciler import render
+
+    if not here.output.quiet:
+        for line in render.diagnostics_to_text(diagnostics, color=here.output.colored(sys.stderr), total=False):
+            here.output.raw(line)
+
+
+def show_run(here: Host, run_id: str, form: str) -> ExitCode:
+    """Write the report of a run to standard output."""
+    from reconciler import canonical
+    from reconciler.execution import find_run, plan_of
+    from reconciler.render import report_to_text
+    from reconciler.runreport import report_from_journal
+
+    if form not in ("text", "json"):
+        raise UsageError(f"a run can't be shown as {form} yet", hint="--format takes text or json for a run")
+    with closing(here.session().open_store(read_only=True)) as store:
+        run = find_run(store, run_id)
+        report = report_from_journal(run, store.entries(run.run_id), plan_of(run)).to_json()
+    if form == "json":
+        here.output.document([canonical.dumps(report)])
+    else:
+        here.output.document(report_to_text(report, color=here.output.colored(), quiet=here.output.quiet))
+    return ExitCode.DONE
