@@ -171,13 +171,13 @@ def test_the_flag_names_the_file_before_the_variable_does(folder: Path) -> None:
 
 
 def test_paths_are_taken_from_the_folder_of_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("HOME", str(folder / "home"))
     text = FULL.replace('"more"', '"/srv/more"').replace('"ca.pem"', '"~/ca.pem"')
     settings = load_settings(write(folder, text, "conf/my.toml"), {})
     stage = resolve(settings, "stage", {})
     assert stage.manifests == ("conf/manifests", "/srv/more")
     assert stage.state == "sqlite:///conf/state/all.db"
-    assert stage.ca_file == "/home/somebody/ca.pem"
+    assert stage.ca_file == str(folder / "home" / "ca.pem")
     assert stage.credentials.describe() == "token from the file conf/secrets/stage"
     assert resolve(settings, "north", {}).state == "postgresql://reader@db.example.com/north"
 
