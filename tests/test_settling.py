@@ -1,0 +1,105 @@
+"""A person's word on a run: a doubt settled either way, a run given up."""
+
+from datetime import timedelta
+
+import pytest
+from support.planning import NOW, account_id, have
+from support.running import all_five, rig, statuses, updates
+
+from reconciler.errors import InvalidInput, Locked, StalePlan
+from reconciler.settling import abandon, resolve
+from reconciler.wire import CallFailed, Phase
+
+LOST = CallFailed("read_timeout", Phase.UNKNOWN)
+LATER = NOW + timedelta(hours=1)
+
+
+def doubtful(*names, **more):
+    """A run whose first update stayed in doubt."""
+    r = rig(*updates(*names), [LOST] * 4)
+    r.apply(**more)
+    return r
+
+
+def settle(r, number, *, applied):
+    return resolve(r.store, r.run, r.plan, number, applied=applied, holder=r.holder(), now=LATER)
+
+
+def test_applied_teaches_what_the_step_did_and_finishes_the_run():
+    r = doubtful("a")
+    run = settle(r, 1, applied=True)
+    assert (run.status, run.exit_code, run.stopped_by) == ("finished", 0, None)
+    account = r.store.account(account_id("a"))
+    assert account.user_products == (have("p", state="activated", type="limited", to="2027-12-01"),)
+    assert account.doubts == ()
+    assert r.journal()[-1] == (1, 4, "applied")
+    assert r.store.lock() is None
+
+
+def test_not_applied_takes_the_doubt_away_and_leaves_the_step_to_resume():
+    r = doubtful("a")
+    before = r.plan.steps[0].known
+    run = settle(r, 1, applied=False)
+    assert (run.status, run.exit_code) == ("stopped", 7)
+    assert r.store.account(account_id("a")).digest() == before
+    assert statuses(r.resume()) == ["applied"]
+
+
+def test_what_stood_behind_the_doubt_is_sent_by_resume():
+    r = rig(*all_five(), [None, *[LOST] * 4])
+    r.apply()
+    assert settle(r, 2, applied=True).status == "stopped"
+    assert statuses(r.resume()) == ["applied"] * 5
+    assert r.sent()[-3:] == ["subscription_number", "sync_address", "sync_subscriptions"]
+
+
+def test_a_killed_runs_intent_can_be_settled_and_the_run_goes_on():
+    class Kill(BaseException):
+        pass
+
+    r = rig(*updates("a", "b"), [Kill()])
+    with pytest.raises(Kill):
+        r.apply()
+    assert settle(r, 1, applied=True).status == "running"
+    assert statuses(r.resume()) == ["applied", "applied"]
+    assert len(r.payway.requests) == 2
+
+
+@pytest.mark.parametrize("number", [0, 2, 3])
+def test_only_a_doubt_can_be_settled(number):
+    r = doubtful("a", "b")
+    with pytest.raises(InvalidInput, match=f"step {number} of run run-1 isn't in doubt") as caught:
+        settle(r, number, applied=True)
+    assert caught.value.hint == "in doubt: 1"
+    settle(r, 1, applied=True)
+    with pytest.raises(InvalidInput) as caught:
+        settle(r, 1, applied=True)
+    assert caught.value.hint == "no step of this run is in doubt"
+
+
+def test_settling_needs_the_lock_and_the_runs_own_plan():
+    r = doubtful("a")
+    other = rig(*updates("b"))
+    with pytest.raises(StalePlan):
+        resolve(r.store, r.run, other.plan, 1, applied=True, holder=r.holder(), now=LATER)
+    r.store.acquire(r.holder())
+    with pytest.raises(Locked):
+        settle(r, 1, applied=True)
+
+
+def test_a_run_that_is_given_up_is_out_of_the_way_but_its_doubts_stay():
+    r = doubtful("a", "b", limit=1)
+    run = abandon(r.store, r.run, r.plan, holder=r.holder(), now=LATER)
+    assert (run.status, run.exit_code, run.ended_at) == ("abandoned", 8, "2026-11-24T11:00:00Z")
+    assert [doubt.step for doubt in r.store.account(account_id("a")).doubts] == [1]
+    with pytest.raises(StalePlan, match="known differently"):
+        r.apply()
+    with pytest.raises(InvalidInput, match="is abandoned"):
+        abandon(r.store, r.run, r.plan, holder=r.holder(), now=LATER)
+
+
+def test_a_doubt_of_a_run_that_was_given_up_can_still_be_settled():
+    r = doubtful("a")
+    abandon(r.store, r.run, r.plan, holder=r.holder(), now=LATER)
+    assert settle(r, 1, applied=True).status == "abandoned"
+    assert r.store.account(account_id("a")).doubts == ()
