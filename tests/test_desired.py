@@ -300,6 +300,14 @@ def test_all_findings_of_all_files_come_at_once_in_order(here):
     ]
 
 
+def test_accounts_are_in_the_order_of_their_ids_whatever_the_files(here):
+    write(here, HEAD.replace(ACCOUNT, OTHER_ACCOUNT) + NONE, "a.yaml")
+    write(here, HEAD.replace(ACCOUNT, ACCOUNT.upper()) + NONE, "b.yaml")
+    desired = load_desired(["b.yaml", "a.yaml"], now=NOW)
+    assert [account.account_id for account in desired.accounts] == [ACCOUNT, OTHER_ACCOUNT]
+    assert desired.files == 2
+
+
 def test_documents_with_errors_give_no_account_but_the_others_do(here):
     write(here, HEAD + "ovner: a\n" + NONE + second(OTHER_ACCOUNT, NONE))
     desired = load_desired(["a.yaml"], now=NOW)
