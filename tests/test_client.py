@@ -500,6 +500,18 @@ def test_after_the_handshake_nobody_knows(
     assert failure(sender) == (kind, Phase.UNKNOWN)
 
 
+def test_a_record_that_fails_half_way_proves_nothing(
+    serve: Serve, opened: Open, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    server = serve(silent, tls)
+    sender = opened(server.url("https"), ca_file=str(certificate / "certificate.pem"), call_deadline=0.5)
+    monkeypatch.setattr(ssl.SSLSocket, "send", broken)
+    assert failure(sender) == ("read_timeout", Phase.UNKNOWN)
+
+
 def test_a_file_without_certificates_is_a_bad_setting(opened: Open, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     for name in ("missing.pem", "empty.pem"):
@@ -565,6 +577,17 @@ def test_a_proxy_carries_the_call_and_sees_no_token(
     assert b"Basic c29tZUBvbmU6cGFzcw==" in connect
     assert CANARY.encode() not in connect
     assert b"Basic" not in server.requests[0]
+    sender.close()
+
+
+@pytest.mark.parametrize(("script", "kind"), [(silent, "read_timeout"), (once(), "reset")])
+def test_an_answer_of_the_proxy_is_none_of_the_host(
+    serve: Serve, opened: Open, tls: ssl.SSLContext, certificate: Path, script: Script, kind: str
+) -> None:
+    server, proxy = serve(script, tls), serve(tunnel)
+    ca_file = str(certificate / "certificate.pem")
+    sender = opened(server.url("https"), proxy=proxy.url(), ca_file=ca_file, call_deadline=0.5)
+    assert failure(sender) == (kind, Phase.UNKNOWN)
     sender.close()
 
 
