@@ -8,6 +8,7 @@ from typing import Final
 
 import rich_click as click
 
+from reconciler import __version__
 from reconciler.cli.options import common_options
 
 #: Name, then the module and the attribute that holds the command, and what it does in a few words.
@@ -64,7 +65,7 @@ class Commands(click.RichGroup):
     invoke_without_command=True,
 )
 @common_options
-@click.version_option(package_name="payway-reconciler", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def app(context: click.Context) -> None:
     """Declare Payway user products in YAML, review the plan, apply exactly that.

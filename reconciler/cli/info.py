@@ -51,7 +51,7 @@ def show_config(context: click.Context, origin: bool) -> ExitCode:
 @click.pass_context
 def version(context: click.Context) -> ExitCode:
     """Print the version."""
-    from importlib.metadata import version as installed
+    from reconciler import __version__
 
-    host(context).output.document([installed("payway-reconciler")])
+    host(context).output.document([__version__])
     return ExitCode.DONE

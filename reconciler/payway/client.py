@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from urllib.parse import urlencode
 
+from reconciler import __version__
 from reconciler.limits import ApplySettings
 from reconciler.operations import body_bytes
 from reconciler.payway.auth import Credentials, scopes_of
@@ -84,9 +84,4 @@ class HttpSender:
 
 def user_agent() -> str:
     """Name and version, as Payway's logs will show them."""
-    try:
-        version = metadata.version("payway-reconciler")
-    except metadata.PackageNotFoundError:
-        # Run from a checkout that was never installed.
-        version = "0"
-    return f"payway-reconciler/{version}"
+    return f"payway-reconciler/{__version__}"

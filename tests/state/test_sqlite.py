@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 MOUNTS = r"""/dev/vda / ext4 rw 0 0
 server:/home /home nfs4 rw 0 0
-/dev/vdb /home/anna/local xfs rw 0 0
+/dev/vdb /srv/anna/local xfs rw 0 0
 //nas/share /mnt/with\040space cifs rw 0 0
 broken
 tmpfs /mnt/with\040space/ram tmpfs rw 0 0
@@ -158,8 +158,8 @@ tmpfs /mnt/with\040space/ram tmpfs rw 0 0
     ("path", "kind"),
     [
         ("/var/x.db", "ext4"),
-        ("/home/anna/x.db", "nfs4"),
-        ("/home/anna/local/x.db", "xfs"),
+        ("/srv/anna/x.db", "nfs4"),
+        ("/srv/anna/local/x.db", "xfs"),
         ("/homes/x.db", "ext4"),
         ("/mnt/with space/x.db", "cifs"),
         ("/mnt/with space/ram/x.db", "tmpfs"),
