@@ -9,7 +9,7 @@ from typing import Final
 
 from reconciler import canonical
 from reconciler.answers import printable
-from reconciler.errors import StoreFailed, Unreachable
+from reconciler.errors import ReconcilerError, StoreFailed, Unreachable
 from reconciler.instants import clock_text, instant_text, minute_of, parse_clock
 from reconciler.journaling import TOO_LATE, Standing, entry_for, record
 from reconciler.judging import Judgement, judge, judge_failure, judge_no_token
@@ -141,7 +141,7 @@ class Lane:
             hint = "the entry was put aside: fold it in with `reconciler state recover FILE` once the store works again"
             try:
                 self.emergency(entry)
-            except OSError as problem:
+            except (OSError, ReconcilerError) as problem:
                 hint = "the entry couldn't be put aside either: keep the last line, it is what `state recover` reads"
                 details += [str(problem), canonical.dumps(entry.to_json())]
             raise StoreFailed(

@@ -5,7 +5,7 @@ That a plan file wasn't altered is checked when it is read (`reconciler.planfile
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from reconciler.errors import Locked, Refused, StalePlan
@@ -33,8 +33,9 @@ def verify(plan: Plan, store: Store, *, now: datetime, environment: str, host: s
         raise StalePlan(
             "this plan was made for a moment in the future (--at), to look at and not to apply", hint=_AGAIN
         )
-    _verify_alone(plan.plan_id, store)
-    finished = next((run for run in store.runs() if run.plan_id == plan.plan_id and run.status == "finished"), None)
+    runs = store.runs()
+    _verify_alone(plan.plan_id, runs)
+    finished = next((run for run in runs if run.plan_id == plan.plan_id and run.status == "finished"), None)
     if finished is not None:
         raise StalePlan(
             f"this plan was applied already, by run {finished.run_id} from {finished.started_at}",
@@ -67,7 +68,7 @@ def verify_resumable(run: Run, plan: Plan, store: Store, *, environment: str, ho
             hint="`reconciler resume` takes the plan from the run itself",
         )
     _verify_home(plan, store, environment, host)
-    _verify_alone(plan.plan_id, store)
+    _verify_alone(plan.plan_id, store.runs())
 
 
 def is_expired(plan: Plan, now: datetime) -> bool:
@@ -91,8 +92,8 @@ def _verify_home(plan: Plan, store: Store, environment: str, host: str) -> None:
         raise StalePlan("this plan was made from another state store (their lineages differ)", hint=_AGAIN)
 
 
-def _verify_alone(plan_id: str, store: Store) -> None:
-    run = next((run for run in store.runs() if run.unfinished and run.plan_id != plan_id), None)
+def _verify_alone(plan_id: str, runs: Iterable[Run]) -> None:
+    run = next((run for run in runs if run.unfinished and run.plan_id != plan_id), None)
     if run is not None:
         raise Locked(
             f"run {run.run_id} of another plan, from {run.started_at} by {run.who}, isn't finished",

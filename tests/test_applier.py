@@ -236,6 +236,13 @@ def test_a_fresh_token_is_fetched_once_a_call_and_not_counted_as_a_try():
     assert r.payway.renewals == 2
 
 
+def test_a_token_refused_again_later_in_the_same_call_is_not_renewed_again():
+    r = rig(*updates("a", "b"), [answer(401), answer(503), answer(401)])
+    report = r.apply()
+    assert (report.exit_code, report.stopped_by, r.payway.renewals) == (69, "unauthorized", 1)
+    assert statuses(report) == ["in_doubt", "not_reached"]
+
+
 def test_a_token_that_cannot_be_renewed_stops_the_run():
     r = rig(*updates("a", "b"), [answer(401)])
     r.payway.can_renew = False
@@ -336,8 +343,9 @@ def test_unreachable_at_the_last_step_leaves_the_run_open():
     assert (report.status, report.exit_code) == ("stopped", 69)
 
 
-def test_an_answer_in_between_ends_the_row():
-    report = many(5, [*[REFUSED] * 8, INVALID, *[REFUSED] * 8]).apply()
+@pytest.mark.parametrize("between", [None, INVALID])
+def test_an_answer_in_between_ends_the_row(between):
+    report = many(5, [*[REFUSED] * 8, between, *[REFUSED] * 8]).apply()
     assert (report.status, report.stopped_by) == ("finished", None)
 
 
@@ -541,6 +549,16 @@ def test_resume_leaves_failures_and_what_is_behind_them():
     assert len(r.payway.requests) == before + 1
 
 
+def test_resume_skips_what_is_behind_a_failure_that_the_run_ended_with():
+    r = rig(*all_five(), [None, INVALID])
+    r.stop = lambda: len(r.payway.requests) == 2
+    assert statuses(r.apply()) == ["applied", "rejected", *["not_reached"] * 3]
+    r.stop = lambda: False
+    report = r.resume()
+    assert (statuses(report), report.status) == (["applied", "rejected", *["skipped"] * 3], "finished")
+    assert len(r.payway.requests) == 2
+
+
 def test_resume_after_expiry_only_settles_doubts():
     r = many(3, [*[LOST] * 4])
     r.apply(limit=1)
@@ -584,6 +602,18 @@ def test_a_doubt_on_an_account_known_differently_waits_for_a_person_or_an_import
         change.put_account(replace(doubted, customer_number="8", doubts=()))
     report = r.resume()
     assert (statuses(report), report.exit_code, report.status) == (["skipped", "applied"], 7, "finished")
+    assert len(r.payway.requests) == 5
+
+
+def test_an_account_known_differently_stays_left_out_while_its_doubt_stands():
+    r = rig(*all_five(), [None, *[LOST] * 4])
+    r.apply()
+    with r.store.change() as change:
+        change.put_account(replace(r.store.account(account_id("a")), customer_number="8"))
+    for _ in range(2):
+        report = r.resume()
+        assert statuses(report) == ["applied", "in_doubt", *["skipped"] * 3]
+        assert {step.code for step in report.steps[2:]} == {"stale"}
     assert len(r.payway.requests) == 5
 
 
