@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.instants import day_text
-from reconciler.model import UNKNOWN
+from reconciler.model import UNKNOWN, Doubt
 from reconciler.plan import Finding
 from reconciler.planning.facts import Facts
 from reconciler.planning.transitions import Move
@@ -18,7 +18,9 @@ def blocks(facts: Facts) -> tuple[Finding, ...]:
     """Every rule that forbids this product's calls."""
     found = [*_state_blocks(facts), *_owner_blocks(facts), *_window_blocks(facts)]
     if facts.waits and not facts.update_due:
-        found.append(("needs-user-product-id", "neither the manifest nor known state has its user_product_id"))
+        call = "reactivate" if facts.reactivate_due else "subscription_number"
+        message = f"{call} needs its user_product_id, which neither the manifest nor known state has"
+        found.append(("needs-user-product-id", message))
     return tuple(facts.finding(rule, message) for rule, message in found)
 
 
@@ -62,8 +64,9 @@ def step_warnings(facts: Facts) -> tuple[Finding, ...]:
 
 def _state_blocks(facts: Facts) -> list[tuple[str, str]]:
     found = []
-    if facts.due and _in_doubt(facts):
-        found.append(("in-doubt", "the outcome of its last call isn't known; settle it with resume or resolve"))
+    doubt = _doubt(facts) if facts.due else None
+    if doubt is not None:
+        found.append(("in-doubt", doubt_message(doubt)))
     if facts.transition.move is Move.BLOCK:
         state = facts.known_text("state")
         found.append(("unknown-state", f"known state is {state!r}; no call is known to lead from it to activated"))
@@ -79,7 +82,7 @@ def _owner_blocks(facts: Facts) -> list[tuple[str, str]]:
         message = f"provisioned by {service or 'nobody'}; Payway reactivates only what tulo provisions"
         found.append(("not-payway-provisioned", message))
     if facts.update_due and facts.own_service is not None and service != facts.own_service:
-        message = f"provisioned by {service or 'nobody'}, our API user is {facts.own_service}"
+        message = f"provisioned by {service or 'nobody'}; our API user updates only what {facts.own_service} provisions"
         found.append(("not-product-owner", message))
     return found
 
@@ -113,12 +116,23 @@ def _renewed_term(facts: Facts) -> str | None:
     )
 
 
-def _in_doubt(facts: Facts) -> bool:
+def doubt_message(doubt: Doubt) -> str:
+    """That the outcome of a call isn't known, where it was made, and what settles it."""
+    places = [f"run {doubt.run}"] if doubt.run is not None else []
+    places += [f"step {doubt.step}"] if doubt.step is not None else []
+    where = f" ({', '.join(places)})" if places else ""
+    return (
+        f"the outcome of its last {doubt.action} isn't known{where}; "
+        "settle it with resume or resolve, or import a newer export"
+    )
+
+
+def _doubt(facts: Facts) -> Doubt | None:
     for doubt in facts.known_account.doubts if facts.known_account is not None else ():
         if doubt.user_product_id is not None and facts.user_product_id is not None:
             # Two user products can be of one product: their own ids tell them apart, where both are known.
             if doubt.user_product_id == facts.user_product_id:
-                return True
+                return doubt
         elif doubt.product_id is not None and doubt.product_id == facts.product_id:
-            return True
-    return False
+            return doubt
+    return None

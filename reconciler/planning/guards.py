@@ -31,16 +31,28 @@ DEFAULTS: Final[Mapping[str, Limit]] = MappingProxyType(
     }
 )
 
-#: What each guard counts, for people.
-MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
+#: What each guard has found, for people: of one, and of several. A percent puts ``of SCOPE`` behind the number.
+MEANINGS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "revoked": "products that lose access or get a shorter one",
-        "changed": "products with a step, and accounts with a sync",
-        "adopted": "products that nothing is known of",
-        "reactivated": "readers whose own cancellation is taken back",
-        "blocked": "products (or syncs) that are blocked",
-        "protected": "protected products that would lose access",
-        "stale_known": "accounts whose known state is older than max_age",
+        "revoked": (
+            "{} product would lose access or get a shorter one",
+            "{} products would lose access or get a shorter one",
+        ),
+        "changed": (
+            "{} product, or account with a sync, would be changed",
+            "{} products, or accounts with a sync, would be changed",
+        ),
+        "adopted": ("nothing is known of {} product", "nothing is known of {} products"),
+        "reactivated": (
+            "{} reader's own cancellation would be taken back",
+            "{} readers' own cancellations would be taken back",
+        ),
+        "blocked": ("{} product or sync is blocked", "{} products or syncs are blocked"),
+        "protected": ("{} protected product would lose access", "{} protected products would lose access"),
+        "stale_known": (
+            "what is known of {} account is older than max_age",
+            "what is known of {} accounts is older than max_age",
+        ),
     }
 )
 
@@ -86,10 +98,12 @@ def judge(
         if count <= allowed.count:
             continue
         share = f"{_share(count, scope)}%" if allowed.percent else str(count)
-        message = f"{count} of {scope} {MEANINGS[name]}, at most {allowed.count} allowed"
-        if not allowed.percent:
-            message = f"{count} {MEANINGS[name]}, at most {allowed.count} allowed"
-        refusals.append(Refusal(name, allowed.text, share, name in accepted, message))
+        one, several = MEANINGS[name]
+        # The noun is counted by what stands right before it: 1 product, but 1 of 4 products.
+        number = f"{count:,} of {scope:,}" if allowed.percent else f"{count:,}"
+        counted = (several if (scope if allowed.percent else count) != 1 else one).format(number)
+        most = f"at most {allowed.count:,} allowed" if allowed.count else "none allowed"
+        refusals.append(Refusal(name, allowed.text, share, name in accepted, f"{counted}, {most}"))
     return tuple(refusals)
 
 

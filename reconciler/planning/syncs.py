@@ -5,6 +5,7 @@ from __future__ import annotations
 from reconciler.model import SYNC_KINDS, DeclaredAccount, KnownAccount, Source
 from reconciler.operations import SYNCS
 from reconciler.plan import FieldChange, Finding
+from reconciler.planning.blocks import doubt_message
 from reconciler.planning.drafting import Draft
 
 
@@ -16,7 +17,7 @@ def draft_syncs(
     due = [kind for kind in SYNC_KINDS if kind in account.sync and account.sync[kind] != done.get(kind)]
     if not due:
         return (), (), ()
-    doubtful = {doubt.action for doubt in known.doubts} if known is not None else set()
+    doubtful = {doubt.action: doubt for doubt in known.doubts} if known is not None else {}
     drafts, blocked, warnings = [], [], []
     mismatch = _number_mismatch(account, known)
     if mismatch is not None:
@@ -26,7 +27,7 @@ def draft_syncs(
         operation = SYNCS[kind]
         line = account.source.fields.get(f"sync.{kind}", account.source.line)
         if operation.action in doubtful:
-            message = f"the outcome of its last {operation.action} isn't known; settle it with resume or resolve"
+            message = doubt_message(doubtful[operation.action])
             blocked.append(_account_finding(account, "in-doubt", message, line))
             continue
         drafts.append(_sync(account, kind, done.get(kind), line))
@@ -41,8 +42,11 @@ def _number_mismatch(account: DeclaredAccount, known: KnownAccount | None) -> st
         return None
     if known.customer_number == account.customer_number:
         return None
-    found = known.customer_number if known.customer_number is not None else "no customer number"
-    return f"declared {account.customer_number}, known {found}; no call here changes it, so no sync is made"
+    found = known.customer_number if known.customer_number is not None else "none"
+    return (
+        f"customer_number is declared as {account.customer_number}, known as {found}; "
+        "no call here changes it, so no sync is made"
+    )
 
 
 def _sync(account: DeclaredAccount, kind: str, done: str | None, line: int) -> Draft:

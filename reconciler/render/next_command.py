@@ -50,7 +50,7 @@ def next_command(plan: Plan, invocation: Invocation) -> Next:
         # Without a lineage the file can't be applied; only a fresh plan that turns out the same.
         return Next(_planning(plan, invocation, "apply", "--expect", plan.steps_digest), note)
     if invocation.saved_as is not None:
-        return Next(_line("apply", *invocation.options, invocation.saved_as), note)
+        return Next(_line("apply", *_written_to(invocation.options), invocation.saved_as), note)
     return Next(_planning(plan, invocation, "apply"), note)
 
 
@@ -58,7 +58,13 @@ def _planning(plan: Plan, invocation: Invocation, command: str, *more: str) -> s
     """``plan`` or ``apply`` over the same manifests, with what was selected and accepted before."""
     accepted = [f"--accept={refusal.guard}" for refusal in plan.refusals if refusal.accepted]
     select = [f"--select={expression}" for expression in plan.manifests.select]
-    return _line(command, "-e", plan.environment, *invocation.options, *invocation.paths, *select, *accepted, *more)
+    options = _written_to(invocation.options) if command == "apply" else invocation.options
+    return _line(command, "-e", plan.environment, *options, *invocation.paths, *select, *accepted, *more)
+
+
+def _written_to(options: tuple[str, ...]) -> tuple[str, ...]:
+    """``options`` without a snapshot as the store: enough to plan from, but no place for a journal."""
+    return tuple(option for option in options if not option.startswith("--state=file:"))
 
 
 def _line(*arguments: str) -> str:

@@ -32,7 +32,7 @@ GUARD_ADVICE: Final = MappingProxyType(
         "changed": "look whether the manifests are the right ones for this environment; if they are",
         "adopted": "import a newer export that holds these products; if there is none",
         "reactivated": "make sure that these readers want to come back; if they do",
-        "blocked": "mend what stands under Blocked; if it can wait",
+        "blocked": "look into what stands under Blocked; if it can wait",
         "protected": "take protect: true off these products, or leave their access; if it shall end now",
         "stale_known": "import a newer export; if the known state is good enough",
     }
