@@ -143,14 +143,18 @@ Open = Callable[..., HttpSender]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    with ExitStack() as stack:
+    servers: list[Server] = []
 
-        def start(script: Script, context: ssl.SSLContext | None = None) -> Server:
-            server = Server(script, context)
-            stack.callback(server.close)
-            return server
+    def start(script: Script, context: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(script, context))
+        return servers[-1]
 
-        yield start
+    yield start
+    # All are told before the first is waited for: one may be a proxy that waits for another.
+    for server in servers:
+        server.stopped.set()
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture
