@@ -113,9 +113,10 @@ class RunReport:
 class Event:
     """Something that happens in a run, for whoever shows progress.
 
-    ``run``: it begins (``run_id``, ``steps`` in all) · ``step``: a call is about to be sent (``step``, ``attempt``) ·
-    ``waiting``: nothing is sent for ``seconds`` · ``outcome``: an entry was written (``step``, ``entry``) · ``stopping``:
-    the run stops before its end (``message``, a key as in `RunReport.stopped_by`) · ``report``: it is over (``report``).
+    ``run``: it begins (``run_id``, ``steps`` in all) · ``step``: a call is about to be sent (``step``, ``attempt``)
+    · ``waiting``: nothing is sent for ``seconds`` · ``outcome``: an entry was written (``step``, ``entry``)
+    · ``stopping``: the run stops before its end (``message``, a key as in `RunReport.stopped_by`)
+    · ``report``: it is over (``report``).
     """
 
     kind: EventKind

@@ -1,16 +1,27 @@
-"""What a person decides about a run: that a doubtful step has worked or hasn't, or that the run is given up."""
+"""What a person brings to a run: a doubt settled, an outcome that the store couldn't take, or that it is given up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
+from reconciler.answers import printable
 from reconciler.errors import ExitCode, InvalidInput, StalePlan
 from reconciler.instants import clock_text
 from reconciler.journaling import RESOLVED, Standing, entry_for, exit_code_of, is_pending, locked, record, standings
 from reconciler.plan import Plan
-from reconciler.state.store import Holder, Run, Store
+from reconciler.state.store import STATUSES, Holder, JournalEntry, Run, Store
+
+_CALL_FIELDS: Final = (
+    "plan_id", "action", "account_id", "product_id", "user_product_id", "customer_number", "body_sha256",
+)  # fmt: skip
+_ENTRY_FIELDS: Final = frozenset(JournalEntry.__slots__) - {"hash"}
+_ENTRY_NUMBERS: Final = frozenset({"step", "attempt", "sequence", "http_status"})
+_ENTRY_OPTIONAL: Final = frozenset(
+    {"product_id", "user_product_id", "customer_number", "http_status", "code", "field", "message", "answered_id"}
+) | {"known_after"}
 
 
 def resolve(store: Store, run: Run, plan: Plan, number: int, *, applied: bool, holder: Holder, now: datetime) -> Run:
@@ -57,6 +68,50 @@ def abandon(store: Store, run: Run, plan: Plan, *, holder: Holder, now: datetime
         with store.change(lock) as change:
             change.put_run(given_up)
         return given_up
+
+
+def recover(store: Store, entry: JournalEntry, plan: Plan, *, holder: Holder) -> JournalEntry:
+    """Fold in an outcome that the store couldn't take when it came; returns the entry as it was written.
+
+    Its call must be the last one of its step that the journal tells of, and still without an outcome. Raises
+    `InvalidInput` if it isn't, `StalePlan` for another run's plan, `Locked` and `StoreFailed`.
+    """
+    with locked(store, holder) as lock:
+        run = next((run for run in store.runs() if run.run_id == entry.run_id), None)
+        if run is None:
+            raise InvalidInput(f"this entry is of run {printable(entry.run_id)}, which this store doesn't know")
+        if plan.plan_id != run.plan_id:
+            raise StalePlan(f"run {run.run_id} was made with another plan")
+        standing = standings(store.entries(run.run_id)).get(entry.step)
+        last = standing.last if standing is not None else None
+        if last is None or last.status != "intent" or last.attempt != entry.attempt:
+            raise InvalidInput(
+                f"step {entry.step} of run {run.run_id} isn't waiting for the outcome of try {entry.attempt}",
+                hint="either it was folded in already, or the run went on since",
+            )
+        if _call_of(entry) != _call_of(last):
+            raise InvalidInput(f"this entry was altered: it isn't about the call of step {entry.step}")
+        with store.change(lock) as change:
+            return record(change, plan.steps[entry.step - 1], entry)
+
+
+def entry_from_json(data: object) -> JournalEntry:
+    """The journal entry behind `JournalEntry.to_json`. Raises `InvalidInput`."""
+    problem = InvalidInput("this isn't a journal entry that was put aside", hint="name the file that `apply` wrote")
+    if not isinstance(data, dict) or set(data) != _ENTRY_FIELDS:
+        raise problem
+    for name, value in data.items():
+        allowed = int if name in _ENTRY_NUMBERS else str
+        if isinstance(value, bool) or not (isinstance(value, allowed) or (value is None and name in _ENTRY_OPTIONAL)):
+            raise problem
+    entry = JournalEntry(**data)
+    if entry.status not in STATUSES or entry.status == "intent":
+        raise problem
+    return entry
+
+
+def _call_of(entry: JournalEntry) -> tuple[object, ...]:
+    return tuple(getattr(entry, name) for name in _CALL_FIELDS)
 
 
 def _concluded(run: Run, plan: Plan, found: Mapping[int, Standing], now: datetime) -> Run:

@@ -1,13 +1,14 @@
 """A person's word on a run: a doubt settled either way, a run given up."""
 
+import json
 from datetime import timedelta
 
 import pytest
-from support.planning import NOW, account_id, have
+from support.planning import NOW, account_id, have, minute
 from support.running import all_five, rig, statuses, updates
 
-from reconciler.errors import InvalidInput, Locked, StalePlan
-from reconciler.settling import abandon, resolve
+from reconciler.errors import InvalidInput, Locked, StalePlan, StoreFailed
+from reconciler.settling import abandon, entry_from_json, recover, resolve
 from reconciler.wire import CallFailed, Phase
 
 LOST = CallFailed("read_timeout", Phase.UNKNOWN)
@@ -103,3 +104,87 @@ def test_a_doubt_of_a_run_that_was_given_up_can_still_be_settled():
     abandon(r.store, r.run, r.plan, holder=r.holder(), now=LATER)
     assert settle(r, 1, applied=True).status == "abandoned"
     assert r.store.account(account_id("a")).doubts == ()
+
+
+# --- What the store couldn't take ---
+
+
+def put_aside():
+    """A rig whose first outcome couldn't be written, and the entry that was put aside."""
+
+    class Full:
+        def __init__(self, store):
+            self.store, self.changes = store, 0
+
+        def __getattr__(self, name):
+            return getattr(self.store, name)
+
+        def change(self, fence=None):
+            self.changes += 1
+            if self.changes == 3:
+                raise StoreFailed("disk full")
+            return self.store.change(fence)
+
+    r = rig(*updates("a", "b"))
+    store, r.store = r.store, Full(r.store)
+    with pytest.raises(StoreFailed):
+        r.apply()
+    r.store = store
+    return r, json.loads(json.dumps(r.put_aside[0].to_json()))
+
+
+def test_an_entry_that_was_put_aside_is_folded_in_and_the_run_goes_on():
+    r, data = put_aside()
+    written = recover(r.store, entry_from_json(data), r.plan, holder=r.holder())
+    assert written.status == "applied"
+    account = r.store.account(account_id("a"))
+    assert (account.doubts, written.known_after) == ((), account.digest())
+    assert account.user_products[0].valid_to == minute("2027-12-01")
+    report = r.resume()
+    assert statuses(report) == ["applied", "applied"]
+    assert len(r.payway.requests) == 2
+
+
+def test_an_entry_is_folded_in_once():
+    r, data = put_aside()
+    recover(r.store, entry_from_json(data), r.plan, holder=r.holder())
+    with pytest.raises(InvalidInput, match="isn't waiting"):
+        recover(r.store, entry_from_json(data), r.plan, holder=r.holder())
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"account_id": account_id("b")},
+        {"run_id": "other\x1b"},
+        {"body_sha256": "sha256:0"},
+        {"attempt": 2},
+        {"step": 2},
+    ],
+)
+def test_an_entry_of_another_call_is_refused(spoiled):
+    r, data = put_aside()
+    with pytest.raises(InvalidInput) as caught:
+        recover(r.store, entry_from_json(data | spoiled), r.plan, holder=r.holder())
+    assert caught.value.message.isprintable()
+    assert r.store.lock() is None
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"extra": 1},
+        {"status": "intent"},
+        {"status": "done"},
+        {"step": "1"},
+        {"step": True},
+        {"action": None},
+        {"code": 1},
+    ],
+)
+def test_what_is_no_entry_is_refused(spoiled):
+    _, data = put_aside()
+    entry_from_json(data)
+    for bad in (data | spoiled, [], None, {}):
+        with pytest.raises(InvalidInput):
+            entry_from_json(bad)
