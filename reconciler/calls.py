@@ -120,7 +120,8 @@ class Lane:
         except CallFailed as failure:
             return judge_failure(operation, failure, first_try=first_try)
         except Unreachable as error:
-            return judge_no_token(operation, error.message, first_try=first_try)
+            problem = error.message if error.hint is None else f"{error.message}; {error.hint}"
+            return judge_no_token(operation, problem, first_try=first_try)
         moment = self.clock()
         return judge(
             operation,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler import canonical
 from reconciler.errors import ExitCode, InvalidInput, Refused
 from reconciler.instants import clock_text
+from reconciler.preflight import verify_place
 from reconciler.state.store import Holder, JournalEntry, Run, Store
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def apply_plan(
 
     ``declared`` lends the embedded simulator the ids that known state lacks, the first time it is used.
     """
+    verify_place(plan, environment=session.environment, host=session.host)
     with closing(session.open_store()) as store, closing(sender_for(session, store, plan, declared)) as sender:
         report = _applier(session, store, sender, options).run(plan, text, new_holder(session, options))
     return replace(report, simulated=session.settings.environment.embedded)
@@ -103,6 +105,7 @@ def dry_run(
     from reconciler.payway.world import World
     from reconciler.state.memory import copy_of
 
+    verify_place(plan, environment=session.environment, host=session.host)
     with closing(session.open_store(read_only=True)) as store:
         copy = copy_of(store)
         world = World.from_known(copy.view().accounts(), session.clock, declared=declared)
@@ -152,13 +155,17 @@ def plan_of(run: Run) -> Plan:
 
 
 def sender_for(session: Session, store: Store, plan: Plan, declared: Iterable[DeclaredAccount]) -> Sender:
-    """Who carries out the plan's calls: the embedded simulator, or Payway over HTTP."""
+    """Who carries out the plan's calls: the embedded simulator, or Payway over HTTP.
+
+    Raises `Unreachable` if nobody has said where the credentials are: then no run is begun at all.
+    """
     settings = session.settings
     if settings.environment.embedded:
         return simulator_over(session, _world(session, store, declared))
     from reconciler.payway.auth import scopes_of
     from reconciler.payway.client import HttpSender
 
+    settings.credentials.require()
     return HttpSender(
         settings.environment.base_url,
         settings.credentials,

@@ -22,6 +22,14 @@ def open_run(store: Store) -> Run | None:
     return next((run for run in store.runs() if run.unfinished), None)
 
 
+def verify_place(plan: Plan, *, environment: str, host: str) -> None:
+    """Check that ``plan`` was made for this environment and host; no store is needed. Raises `StalePlan`."""
+    if plan.environment != environment:
+        raise StalePlan(f"this plan is for {plan.environment}, not for {environment}", hint=_AGAIN)
+    if plan.host != host:
+        raise StalePlan(f"this plan is for {plan.host}, not for {host}", hint=_AGAIN)
+
+
 def verify(plan: Plan, store: Store, *, now: datetime, environment: str, host: str) -> None:
     """Check that ``plan`` may start a run against ``host`` on ``store``, which is locked by the caller.
 
@@ -78,11 +86,9 @@ def is_expired(plan: Plan, now: datetime) -> bool:
 
 def _verify_home(plan: Plan, store: Store, environment: str, host: str) -> None:
     head = store.head()
-    for found in dict.fromkeys((environment, head.environment)):
-        if plan.environment != found:
-            raise StalePlan(f"this plan is for {plan.environment}, not for {found}", hint=_AGAIN)
-    if plan.host != host:
-        raise StalePlan(f"this plan is for {plan.host}, not for {host}", hint=_AGAIN)
+    verify_place(plan, environment=environment, host=host)
+    if plan.environment != head.environment:
+        raise StalePlan(f"this plan is for {plan.environment}, not for {head.environment}", hint=_AGAIN)
     if plan.known_state.lineage is None:
         raise StalePlan(
             "this plan was made from a snapshot that doesn't say which store it came from",
@@ -97,7 +103,8 @@ def _verify_alone(plan_id: str, runs: Iterable[Run]) -> None:
     if run is not None:
         raise Locked(
             f"run {run.run_id} of another plan, from {run.started_at} by {run.who}, isn't finished",
-            hint=f"finish it with `reconciler resume`, or give it up with `reconciler abandon {run.run_id}`",
+            hint=f"finish it with `reconciler resume -e {run.environment}`, "
+            f"or give it up with `reconciler abandon -e {run.environment} {run.run_id}`",
         )
 
 

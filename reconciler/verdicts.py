@@ -169,7 +169,7 @@ ANSWERS: Final = (
         statuses=(400,), codes=("configuration_error",), later="in_doubt", exit_code=ExitCode.UNREACHABLE,
     ),
     Row(
-        "unauthorized", "401, also with a fresh token", Verdict.RUN, _SURELY_NOT,
+        "unauthorized", "401, also with a fresh token, or no token to be had", Verdict.RUN, _SURELY_NOT,
         "Payway refuses the credentials (401). This call needs the scope {scope}.",
         statuses=(401,), later="in_doubt", exit_code=ExitCode.UNREACHABLE, renew_token=True,
     ),

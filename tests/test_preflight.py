@@ -106,8 +106,8 @@ def test_an_unfinished_run_of_another_plan_is_in_the_way_of_both_ways_on():
     ):
         with pytest.raises(Locked) as caught:
             attempt()
-        assert "`reconciler resume`" in caught.value.hint
-        assert "`reconciler abandon run-1`" in caught.value.hint
+        assert "`reconciler resume -e stage`" in caught.value.hint
+        assert "`reconciler abandon -e stage run-1`" in caught.value.hint
 
 
 def test_a_run_goes_on_only_with_its_own_plan_in_its_own_place():

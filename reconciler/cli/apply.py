@@ -79,7 +79,9 @@ def apply(
     options = run_options(here, "apply", rate=rate, max_duration=max_duration, limit=limit)
     declared = planned.desired.accounts if planned is not None else ()
     run = rehearse if dry_run else apply_plan
-    return run_and_report(here, options, lambda: run(session, plan, text, options, declared=declared), report)
+    return run_and_report(
+        here, options, lambda: run(session, plan, text, options, declared=declared), report, rehearsal=dry_run
+    )
 
 
 def _plan(

@@ -32,17 +32,25 @@ class Duration(click.ParamType[float]):
 
 
 def run_and_report(
-    here: Host, options: RunOptions, run: Callable[[], RunReport], report: str | None = None
+    here: Host, options: RunOptions, run: Callable[[], RunReport], report: str | None = None, *, rehearsal: bool = False
 ) -> ExitCode:
     """Run with progress on standard error, then write the report; returns the run's exit code."""
-    from reconciler import canonical, render
+    from reconciler import canonical
     from reconciler.files import write_atomically
+    from reconciler.render import report_to_text
 
     with options.stop.listening(lambda: here.output.note("stopping after the call in flight; once more ends at once")):
         result = run()
     if report is not None:
         write_atomically(report, canonical.dumps(result.to_json()).encode("ascii") + b"\n")
-    here.output.document(render.report_to_text(result.to_json(), color=here.output.colored(), quiet=here.output.quiet))
+    shown = report_to_text(
+        result.to_json(),
+        color=here.output.colored(),
+        quiet=here.output.quiet,
+        options=here.repeated(),
+        rehearsal=rehearsal,
+    )
+    here.output.document(shown)
     return ExitCode(result.exit_code if result.exit_code is not None else ExitCode.DONE)
 
 

@@ -80,5 +80,6 @@ def show_run(here: Host, run_id: str, form: str) -> ExitCode:
     if form == "json":
         here.output.document([canonical.dumps(report)])
     else:
-        here.output.document(report_to_text(report, color=here.output.colored(), quiet=here.output.quiet))
+        color, quiet = here.output.colored(), here.output.quiet
+        here.output.document(report_to_text(report, color=color, quiet=quiet, options=here.repeated()))
     return ExitCode.DONE

@@ -176,6 +176,11 @@ class Credentials:
         """True if there is a place to take a token from (which may turn out empty)."""
         return self._source is not None
 
+    def require(self) -> None:
+        """Raise `Unreachable` unless there is a place to take a token from; nothing is looked up."""
+        if self._source is None:
+            raise Unreachable(self._problem, hint=self._hint)
+
     def token(self, post: PostForm, scopes: Sequence[str]) -> Secret:
         """A token that is good now. Raises `Unreachable`, or `CallFailed` with nothing sent."""
         if self._source is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -49,15 +49,26 @@ _EXIT_WORDS: Final = {
 
 
 def report_to_text(
-    report: Mapping[str, Json], *, color: bool = False, quiet: bool = False, width: int = WIDTH
+    report: Mapping[str, Json],
+    *,
+    color: bool = False,
+    quiet: bool = False,
+    options: Sequence[str] = (),
+    rehearsal: bool = False,
+    width: int = WIDTH,
 ) -> Iterator[str]:
-    """A run's report as lines. ``quiet`` leaves out the steps that are done."""
+    """A run's report as lines. ``quiet`` leaves out the steps that are done.
+
+    ``options`` were typed and are needed again by the next command, as in `Invocation`. After a ``rehearsal`` (a dry
+    run) there is no run to go on with.
+    """
     steps = _steps(report)
     parts = [_head(report, width)]
     shown = [step for step in steps if not quiet or _text(step, "status") not in _DONE]
     digits = len(str(max((_number(step) for step in steps), default=0)))
     parts += [chain.from_iterable(_step(step, digits, width) for step in shown)]
     parts += [_end(report, steps, width)]
+    parts += [_rehearsed(steps, width) if rehearsal else _next(report, steps, options, width)]
     return map(painter(color=color), chain.from_iterable(parts))
 
 
@@ -127,23 +138,33 @@ def _end(report: Mapping[str, Json], steps: list[Mapping[str, Json]], width: int
         told = "accepted by the simulator" if found and set(found) <= _DONE else "answered by the simulator"
         yield from labelled("Sent", words(f"nothing to Payway: {told}"), 0, width, 9)
     yield ()
-    yield from _next(report, found, width)
 
 
-def _next(report: Mapping[str, Json], found: Counter[str], width: int) -> Iterator[Line]:
-    run, environment = _text(report, "run_id"), _text(report, "environment")
+def _rehearsed(steps: list[Mapping[str, Json]], width: int) -> Iterator[Line]:
+    accepted = all(_text(step, "status") in _DONE for step in steps)
+    note = "the same command without --dry-run" if accepted else "mend what stands above; nothing was sent"
+    yield from flow(words(note, "label"), lead=(("Next: ", "heading"),), hang=6, width=width)
+
+
+def _next(
+    report: Mapping[str, Json], steps: list[Mapping[str, Json]], options: Sequence[str], width: int
+) -> Iterator[Line]:
+    run, where = _text(report, "run_id"), ("-e", _text(report, "environment"), *options)
+    # Commands that call nobody know no --base-url.
+    there = copyable(shlex.join(option for option in where if not option.startswith("--base-url=")))
+    found = Counter(_text(step, "status") for step in steps)
     doubtful = sum(found[status] for status in _DOUBTFUL)
     command: tuple[str, ...] | None = None
     if doubtful:
-        command = ("resume", "-e", environment)
+        command = ("resume", *where)
         note = (
             f"({counted(doubtful, 'step is', 'steps are')} in doubt; what resume can't settle, look up in Payway, "
-            f"then: {PROGRAM} resolve {run} STEP applied|not-applied)"
+            f"then: {PROGRAM} resolve {there} {run} STEP applied|not-applied)"
         )
     elif _text(report, "status") in _UNFINISHED:
-        command, note = ("resume", "-e", environment), f"(or give the rest up: {PROGRAM} abandon {run})"
+        command, note = ("resume", *where), f"(or give the rest up: {PROGRAM} abandon {there} {run})"
     elif sum(found.values()) > sum(found[status] for status in _DONE):
-        command, note = ("plan", "-e", environment), "(when what stands above is mended)"
+        command, note = ("plan", *where), "(when what stands above is mended)"
     else:
         note = "nothing, every step is done"
     # Made to be copied, so its spaces stay as they are.

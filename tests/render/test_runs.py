@@ -56,9 +56,9 @@ def test_quiet_leaves_out_what_is_done():
         (report(step(1, "applied"), step(2, "assumed")), "nothing, every step is done"),
         (report(step(1, "rejected"), exit_code=7), "reconciler plan -e stage (when what stands above is mended)"),
         (report(step(1, "applied"), step(2, "not_reached"), status="stopped"),
-         "reconciler resume -e stage (or give the rest up: reconciler abandon run-7)"),
+         "reconciler resume -e stage (or give the rest up: reconciler abandon -e stage run-7)"),
         (report(status="running", ended_at=None, exit_code=None),
-         "reconciler resume -e stage (or give the rest up: reconciler abandon run-7)"),
+         "reconciler resume -e stage (or give the rest up: reconciler abandon -e stage run-7)"),
     ],
 )  # fmt: skip
 def test_the_next_command(data, last):
@@ -69,7 +69,23 @@ def test_the_next_command(data, last):
 def test_a_doubt_names_resume_and_resolve(status):
     whole = text(report(step(1, status), status="stopped", exit_code=8), width=300)
     assert "Next: reconciler resume -e stage (1 step is in doubt;" in whole
-    assert "reconciler resolve run-7 STEP applied|not-applied" in whole
+    assert "reconciler resolve -e stage run-7 STEP applied|not-applied" in whole
+
+
+def test_the_next_command_repeats_the_options_that_it_needs():
+    options = ("--state=sqlite:///a b.db", "--base-url=http://127.0.0.1:80")
+    stopped = text(report(step(1, "not_reached"), status="stopped", exit_code=7), width=300, options=options)
+    assert "Next: reconciler resume -e stage '--state=sqlite:///a b.db' --base-url=http://127.0.0.1:80 (" in stopped
+    assert "reconciler abandon -e stage '--state=sqlite:///a b.db' run-7)" in stopped
+
+
+@pytest.mark.parametrize(
+    ("status", "last"),
+    [("applied", "the same command without --dry-run"), ("rejected", "mend what stands above; nothing was sent")],
+)
+def test_after_a_rehearsal_there_is_no_run_to_go_on_with(status, last):
+    whole = text(report(step(1, status), status="stopped", simulated=True), rehearsal=True)
+    assert whole.splitlines()[-1] == f"Next: {last}"
 
 
 def test_a_dry_run_says_who_accepted_it():
