@@ -262,7 +262,7 @@ def test_an_answer_is_not_decompressed(serve: Serve, opened: Open) -> None:
 def test_a_token_that_an_answer_echoes_is_taken_out(serve: Serve, opened: Open) -> None:
     body = b'{"code": "not_found", "message": "no such bearer: ' + CANARY.encode() + b'"}'
     server = serve(once(b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n" % len(body), body))
-    answer = opened(server.url).send(REQUEST)
+    answer = opened(server.url()).send(REQUEST)
     assert CANARY.encode() not in answer.body
     assert b"no such bearer: [token]" in answer.body
 

@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 
 MOUNTS = r"""/dev/vda / ext4 rw 0 0
-server:/home /home nfs4 rw 0 0
+server:/srv /srv nfs4 rw 0 0
 /dev/vdb /srv/anna/local xfs rw 0 0
 //nas/share /mnt/with\040space cifs rw 0 0
 broken
@@ -160,7 +160,7 @@ tmpfs /mnt/with\040space/ram tmpfs rw 0 0
         ("/var/x.db", "ext4"),
         ("/srv/anna/x.db", "nfs4"),
         ("/srv/anna/local/x.db", "xfs"),
-        ("/homes/x.db", "ext4"),
+        ("/srvs/x.db", "ext4"),
         ("/mnt/with space/x.db", "cifs"),
         ("/mnt/with space/ram/x.db", "tmpfs"),
     ],
