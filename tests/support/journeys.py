@@ -108,6 +108,17 @@ class Journey:
         self.results.append(result)
         return result
 
+    def take(self, *names: str) -> None:
+        """Copy files and folders of the checkout here."""
+        for name in names:
+            source, target = ROOT / name, self.folder / Path(name).name
+            shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+
+    def start_payway(self, *options: str) -> None:
+        """Simulate Payway over known-state.json, with a request log."""
+        given = ("--snapshot", "known-state.json", "--request-log", REQUEST_LOG, *options)
+        self.payway = self.stack.enter_context(commands.simulated(*given, cwd=self.folder))
+
     def filled(self, text: str) -> str:
         """``text`` with its angle brackets filled in."""
         return _BRACKETS.sub(lambda match: self._value(match[1], match[2]), text)
@@ -124,13 +135,10 @@ class Journey:
         return f"{datetime.now(UTC) + timedelta(days=int(of or 0)):%Y-%m-%dT%H:%M:%SZ}"
 
     def _take(self, names: str, _: tuple[str, ...]) -> None:
-        for name in names.split():
-            source, target = ROOT / name, self.folder / Path(name).name
-            shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+        self.take(*names.split())
 
     def _payway(self, options: str, _: tuple[str, ...]) -> None:
-        given = ("--snapshot", "known-state.json", "--request-log", REQUEST_LOG, *options.split())
-        self.payway = self.stack.enter_context(commands.simulated(*given, cwd=self.folder))
+        self.start_payway(*options.split())
 
     def _copy(self, names: str, _: tuple[str, ...]) -> None:
         source, target = names.split()
