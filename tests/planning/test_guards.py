@@ -28,14 +28,15 @@ def refusals(declared, known, **settings):
     return [(r.guard, r.limit, r.found, r.accepted) for r in plan(declared, known, **settings).refusals]
 
 
+REVOKE = {"known": ACTIVATED, "declared": DEACTIVATED}
+SHORTEN = {"known": {**ACTIVATED, "to": LATER}, "declared": {"to": SOON}}
+REACTIVATE = {"known": {"state": "cancelled", "to": SOON}, "declared": ACTIVATED}
+BLOCK = {"known": {"state": "paused"}, "declared": ACTIVATED}
+EXTEND = {"known": {**ACTIVATED, "to": SOON}, "declared": {"to": LATER}}
+
+
 class TestDefaults:
     """`revoked = ["10%", 50]`, `changed = ["50%", 5000]`, `adopted = 0`, `reactivated = 10`, `blocked = "1%"`…"""
-
-    REVOKE = {"known": ACTIVATED, "declared": DEACTIVATED}
-    SHORTEN = {"known": {**ACTIVATED, "to": LATER}, "declared": {"to": SOON}}
-    REACTIVATE = {"known": {"state": "cancelled", "to": SOON}, "declared": ACTIVATED}
-    BLOCK = {"known": {"state": "paused"}, "declared": ACTIVATED}
-    EXTEND = {"known": {**ACTIVATED, "to": SOON}, "declared": {"to": LATER}}
 
     @pytest.mark.parametrize(
         ("what", "count", "scope", "refused"),

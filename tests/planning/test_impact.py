@@ -37,7 +37,8 @@ class Row:
 
 ROWS = [
     # grant: none before, some after
-    Row("deactivated to activated, end later", {"state": "deactivated", "to": SOON}, {"state": "activated"}, ("grant",)),
+    Row("deactivated to activated, end later", {"state": "deactivated", "to": SOON}, {"state": "activated"},
+        ("grant",)),
     Row("deactivated to activated, end open", {"state": "deactivated"}, {"state": "activated"}, ("grant",)),
     Row("lapsed to activated for a new term", {"state": "cancelled", "to": PAST}, {"state": "activated", "to": LATER},
         ("grant",)),
@@ -189,7 +190,10 @@ class TestAccessWindows:
                       labels={"b": "2", "a": "1"}),
                 wants("y", want("c", state="activated")),
             ],
-            [has("x", have("a", state="activated"), have("b", state="activated")), has("y", have("c", state="activated"))],
+            [
+                has("x", have("a", state="activated"), have("b", state="activated")),
+                has("y", have("c", state="activated")),
+            ],
         )  # fmt: skip
         [account] = made.accounts
         assert (account.account_id, account.customer_number, account.owner) == (account_id("x"), "1", "me")
