@@ -26,8 +26,8 @@ class Unknown(Enum):
 
 UNKNOWN: Final = Unknown.UNKNOWN
 
-KnownText: TypeAlias = "str | None | Literal[Unknown.UNKNOWN]"
-KnownMinute: TypeAlias = "Minute | None | Literal[Unknown.UNKNOWN]"
+KnownText: TypeAlias = "str | Literal[Unknown.UNKNOWN] | None"
+KnownMinute: TypeAlias = "Minute | Literal[Unknown.UNKNOWN] | None"
 
 #: The kinds of sync, by the name that a manifest's ``sync`` gives them.
 SYNC_KINDS: Final = ("address", "subscriptions")
@@ -263,9 +263,14 @@ class HasProductIds(Protocol):
     """Anything that names a user product by its two ids."""
 
     @property
-    def product_id(self) -> str | None: ...
+    def product_id(self) -> str | None:
+        """What `update` addresses; ``None`` if nobody told."""
+        ...
+
     @property
-    def user_product_id(self) -> str | None: ...
+    def user_product_id(self) -> str | None:
+        """What `reactivate` and `subscription_number` address; ``None`` if nobody told."""
+        ...
 
 
 def product_order(product: HasProductIds) -> tuple[str, str]:

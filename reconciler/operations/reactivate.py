@@ -1,7 +1,7 @@
-"""`reactivate`: take back a reader's cancellation while the term runs (page "Reactivate payway provisioned subscription").
+"""`reactivate`: take back a reader's cancellation while the term runs.
 
-Not repeatable: once it has worked, the same call answers 409 ``invalid_state``, as it does for a product
-that was never cancelled, so a repeat proves nothing.
+Page "Reactivate payway provisioned subscription". Not repeatable: once it has worked, the same call answers
+409 ``invalid_state``, as it does for a product that was never cancelled, so a repeat proves nothing.
 """
 
 from reconciler.operations.base import ACCOUNT_ID, SUBSCRIPTION_SYSTEM, USER_PRODUCT_ID, Operation

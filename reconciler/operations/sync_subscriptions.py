@@ -1,4 +1,7 @@
-"""`sync_subscriptions`: match the customer's subscriptions with those in the subscription system (page "Sync customer subscriptions")."""
+"""`sync_subscriptions`: match the customer's subscriptions with the subscription system's.
+
+Page "Sync customer subscriptions".
+"""
 
 from reconciler.operations.base import CUSTOMER_NUMBER, SUBSCRIPTION_SYSTEM, Operation
 
