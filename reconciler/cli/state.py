@@ -11,6 +11,7 @@ import rich_click as click
 from reconciler.cli.host import host
 from reconciler.cli.options import common_options, option
 from reconciler.cli.running import run_options
+from reconciler.cli.upkeep import backup, recover, verify
 from reconciler.errors import ExitCode, InvalidInput
 
 if TYPE_CHECKING:
@@ -194,3 +195,7 @@ def _line(account: KnownAccount) -> str:
     return terminal(
         f"{account.account_id}  {number:<12}  {products} product{'' if products == 1 else 's'}  {observed}{marks}"
     )
+
+
+for _command in (verify, backup, recover):
+    state.add_command(_command)
