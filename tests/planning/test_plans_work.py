@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support.fleets import fleets
 from support.planning import NOW, has, have, plan, told, user_product_id, want, wants
@@ -26,6 +26,14 @@ def without_syncs(declared):
     return tuple(replace(account, sync={}) for account in declared)
 
 
+def is_overtaken(product):
+    """True for a product that is still known as pending although its whole window is over.
+
+    Payway has ended it by now, which an `update` without ``state`` doesn't undo: only a newer import tells.
+    """
+    return product.state == "pending" and isinstance(product.valid_to, int) and product.valid_to <= minute_of(NOW)
+
+
 def key(item):
     return item.account_id, item.product_id
 
@@ -33,6 +41,7 @@ def key(item):
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fleets(tidy=True), st.sampled_from((None, "tulo", "kayak")))
 def test_every_call_for_known_products_is_taken_and_nothing_is_left_but_blocks(fleet, service):
+    assume(not any(is_overtaken(product) for account in fleet.known for product in account.user_products))
     made = plan(fleet.declared, fleet.known, provision_service=service)
     answers, known = carried_out(fleet.declared, fleet.known, made, service)
     for step, answer in zip(made.steps, answers, strict=True):
