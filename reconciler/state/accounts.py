@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler import canonical
-from reconciler.model import KnownAccount, known_account_from_json, product_order
+from reconciler.model import KnownAccount, KnownProduct, known_account_from_json, known_product_json, product_order
+
+
+def in_order(products: Iterable[KnownProduct]) -> tuple[KnownProduct, ...]:
+    """``products`` in the one order that they can have, also those that no id tells apart."""
+    ordered = sorted(products, key=product_order)
+    if len({product_order(product) for product in ordered}) < len(ordered):
+        ordered.sort(key=lambda each: (product_order(each), canonical.dumps(known_product_json(each))))
+    return tuple(ordered)
 
 
 def arranged(account: KnownAccount) -> KnownAccount:
     """``account`` with its products in order, so that every store gives back the same value."""
-    products = tuple(sorted(account.user_products, key=product_order))
+    products = in_order(account.user_products)
     return account if products == account.user_products else replace(account, user_products=products)
 
 

@@ -126,11 +126,11 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _take(accounts: dict[str, CsvAccount], cells: dict[str, str], name: str, line: int) -> list[str]:
     """Add a row to its account; what is wrong with the row comes back."""
-    account_id = cells["account_id"].lower()
+    account_id = cells["account_id"]
     about = _account_data(account_id, cells)
-    account = accounts.get(account_id)
+    account = accounts.get(account_id.lower())
     if account is None:
-        account = accounts[account_id] = CsvAccount(name, line, {**about, "user_products": []})
+        account = accounts[account_id.lower()] = CsvAccount(name, line, {**about, "user_products": []})
     problems = [
         f"{name}:{line}: {key}: differs from line {account.line}, which is about the same account"
         for key in ("customer_number", "observed_at", "synced")

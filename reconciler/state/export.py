@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from typing import Final, TextIO
 
@@ -71,11 +70,10 @@ def _json_lines(view: KnownView, stream: TextIO) -> None:
 def _csv(view: KnownView, stream: TextIO) -> None:
     told = _told_columns(view)
     columns = [column for column in csvfile.COLUMNS if column in told]
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
+    stream.write(",".join(columns) + "\n")
     for account in view.accounts():
         for row in _rows(account):
-            writer.writerow([row.get(column, _absent(column)) for column in columns])
+            stream.write(",".join(_quoted(row.get(column, _absent(column))) for column in columns) + "\n")
 
 
 def _told_columns(view: KnownView) -> set[str]:
@@ -87,6 +85,11 @@ def _told_columns(view: KnownView) -> set[str]:
         if len(told) == len(csvfile.COLUMNS):
             break
     return told
+
+
+def _quoted(cell: str) -> str:
+    # Not the csv module's: whether it quotes a carriage return depends on the version of Python.
+    return '"' + cell.replace('"', '""') + '"' if any(character in cell for character in ',;^"\r\n') else cell
 
 
 def _absent(column: str) -> str:

@@ -7,7 +7,7 @@ observation is said to be complete.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 
 from reconciler.errors import InvalidInput, StalePlan
 from reconciler.instants import clock_text, parse_clock
-from reconciler.model import KnownAccount, KnownHead, KnownProduct, Unknown, product_order
+from reconciler.model import KnownAccount, KnownHead, KnownProduct, KnownView, Unknown
+from reconciler.state.accounts import arranged, in_order, user_product_ids
 from reconciler.state.store import Change, Holder, Store
 
 #: The environment that takes any snapshot and gives none away.
@@ -33,6 +34,7 @@ class ImportReport:
 
     ``unchanged`` were seen as they are known (their time moves on). ``older`` were left alone, since they are
     known from a newer observation. ``emptied`` aren't in a complete snapshot, so their products are gone.
+    ``moved`` are user products (their ids) that were known on another account.
     """
 
     added: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class ImportReport:
     unchanged: tuple[str, ...] = ()
     older: tuple[str, ...] = ()
     emptied: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 def check_environment(head: KnownHead, environment: str) -> None:
@@ -67,24 +70,31 @@ def import_accounts(
     An account that doesn't say when it was observed counts as observed at ``head``'s time, else at ``now_text``.
     An older observation than ours isn't taken unless ``force``. With ``complete``, products that aren't in the
     snapshot vanish, also those of accounts it doesn't name; the accounts themselves stay, with what is known of
-    their syncs. Raises `StalePlan` for another environment's snapshot, `InvalidInput` for an observation from the
-    future or a complete snapshot without accounts (both unless ``force``), `Locked` and `StoreFailed`.
+    their syncs. A user product is on one account only: the newer observation says on which.
+
+    Raises `StalePlan` for another environment's snapshot, `InvalidInput` for an observation from the future or a
+    complete snapshot without accounts (both unless ``force``), `Locked` and `StoreFailed`.
     """
     check_environment(head, store.head().environment)
     lock = store.acquire(holder)
     try:
         with store.change(lock) as change:
-            work = _Import(change, parse_clock(now_text), head.observed_at or now_text, complete, force)
-            for account in accounts:
+            view = store.view()
+            work = _Import(change, view, parse_clock(now_text), head.observed_at or now_text, complete, force)
+            seen = [work.timed(account) for account in accounts]
+            # Moves come first, since what moves away is no candidate for what is seen in its place.
+            for account in seen:
+                work.move(account)
+            for account in seen:
                 work.take(account)
             if complete:
-                if not work.seen and not force:
+                if not seen and not force:
                     raise InvalidInput(
                         "the snapshot holds no account, so a complete import would empty all that is known",
                         hint="check the export; --force takes it all the same",
                     )
-                for account in store.view().accounts():
-                    work.empty(account)
+                for account in view.accounts():
+                    work.empty(account.account_id)
             change.mark_filled()
     finally:
         store.release(lock)
@@ -92,20 +102,22 @@ def import_accounts(
 
 
 class _Import:
-    """An import under way: ``time`` counts where an account has none of its own."""
+    """An import under way: ``view`` is what was known before, ``time`` counts where an account has none of its own."""
 
-    def __init__(self, change: Change, now: datetime, time: str, complete: bool, force: bool) -> None:
+    def __init__(self, change: Change, view: KnownView, now: datetime, time: str, complete: bool, force: bool) -> None:
         self._change = change
+        self._view = view
         self._latest = now + CLOCK_SKEW
         self._time = time
         self._complete = complete
         self._force = force
         self._oldest: str | None = None
-        self.seen: set[str] = set()
-        self._told: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": [], "older": [], "emptied": []}
+        self._seen: set[str] = set()
+        self._elsewhere: set[str] = set()
+        self._told: dict[str, list[str]] = {field.name: [] for field in fields(ImportReport)}
 
-    def take(self, account: KnownAccount) -> None:
-        """Merge one account of the snapshot."""
+    def timed(self, account: KnownAccount) -> KnownAccount:
+        """An account of the snapshot with the time it was observed at. Raises `InvalidInput` for the future."""
         moment = parse_clock(account.observed_at or self._time)
         if moment > self._latest and not self._force:
             raise InvalidInput(
@@ -113,29 +125,54 @@ class _Import:
                 hint="check the export's clock and offset; --force takes it all the same",
             )
         seen = replace(account, observed_at=clock_text(moment))
-        self.seen.add(seen.account_id)
         self._oldest = min(self._oldest or clock_text(moment), clock_text(moment))
-        known = self._change.account(seen.account_id)
-        if known is None:
-            self._put(seen, known, "added")
-        elif is_older(seen, known) and not self._force:
-            self._told["older"].append(seen.account_id)
-        else:
-            self._put(merge_account(known, seen, complete=self._complete), known, "changed")
+        self._seen.add(seen.account_id)
+        return seen
 
-    def empty(self, known: KnownAccount) -> None:
-        """Take the products of an account that a complete snapshot doesn't name."""
-        if known.account_id in self.seen or not known.user_products:
+    def move(self, seen: KnownAccount) -> None:
+        """Take the user products of ``seen`` away from the accounts they were known on, if that is older."""
+        known = self._change.account(seen.account_id)
+        if known is not None and self._is_too_old(seen, known):
             return
-        seen = KnownAccount(known.account_id, observed_at=self._oldest or clock_text(parse_clock(self._time)))
-        if is_older(seen, known) and not self._force:
-            self._told["older"].append(known.account_id)
+        for user_product_id in sorted(user_product_ids(seen)):
+            owner = self._view.account_of(user_product_id)
+            other = self._change.account(owner) if owner not in (None, seen.account_id) else None
+            if other is None or user_product_id not in user_product_ids(other):
+                continue
+            if self._is_too_old(seen, other):
+                self._elsewhere.add(user_product_id)
+            else:
+                left = tuple(p for p in other.user_products if p.user_product_id != user_product_id)
+                self._change.put_account(replace(other, user_products=left))
+                self._told["moved"].append(user_product_id)
+
+    def take(self, seen: KnownAccount) -> None:
+        """Merge one account of the snapshot."""
+        known = self._change.account(seen.account_id)
+        if known is not None and self._is_too_old(seen, known):
+            self._told["older"].append(seen.account_id)
+            return
+        own = tuple(product for product in seen.user_products if product.user_product_id not in self._elsewhere)
+        merged = merge_account(known, replace(seen, user_products=own), complete=self._complete)
+        self._put(merged, known, "added" if known is None else "changed")
+
+    def empty(self, account_id: str) -> None:
+        """Take the products of an account that a complete snapshot doesn't name."""
+        known = self._change.account(account_id)
+        if account_id in self._seen or known is None or not known.user_products:
+            return
+        seen = KnownAccount(account_id, observed_at=self._oldest or clock_text(parse_clock(self._time)))
+        if self._is_too_old(seen, known):
+            self._told["older"].append(account_id)
         else:
             self._put(merge_account(known, seen, complete=True), known, "emptied")
 
     def report(self) -> ImportReport:
         """What happened, in the order of the accounts."""
         return ImportReport(**{name: tuple(sorted(ids)) for name, ids in self._told.items()})
+
+    def _is_too_old(self, seen: KnownAccount, known: KnownAccount) -> bool:
+        return not self._force and is_older(seen, known)
 
     def _put(self, account: KnownAccount, known: KnownAccount | None, what: str) -> None:
         if known is not None and replace(account, observed_at=known.observed_at) == known:
@@ -159,7 +196,7 @@ def merge_account(known: KnownAccount | None, seen: KnownAccount, *, complete: b
     person forced) doesn't: it may have been made before the call.
     """
     if known is None:
-        return replace(seen, user_products=tuple(sorted(seen.user_products, key=product_order)))
+        return arranged(seen)
     newer = is_older(known, seen)
     doubts = seen.doubts if newer else tuple(dict.fromkeys((*known.doubts, *seen.doubts)))
     # While a doubt stays, no observation from before its call may come to look newer than it.
@@ -197,7 +234,7 @@ def merge_products(
     for product in seen:
         own_id = product.user_product_id
         settle(product, next((k for k in left if own_id is not None and k.user_product_id == own_id), None))
-    undecided, waiting = sorted(waiting, key=product_order), []
+    undecided, waiting = list(in_order(waiting)), []
     for product in undecided:
         # First what says nothing new of some product, so that the same import twice adds nothing.
         settle(product, next((k for k in left if _may_be(k, product) and _merge_product(k, product) == k), None))
@@ -208,7 +245,7 @@ def merge_products(
         for product in alike:
             settle(product, candidates[0] if len(candidates) == len(alike) == 1 else None)
     kept = [] if complete else left
-    return tuple(sorted((*merged, *waiting, *kept), key=product_order))
+    return in_order((*merged, *waiting, *kept))
 
 
 def _may_be(known: KnownProduct, seen: KnownProduct) -> bool:

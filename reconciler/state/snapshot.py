@@ -17,7 +17,7 @@ from reconciler.canonical import Json
 from reconciler.errors import InvalidInput
 from reconciler.instants import clock_text, parse_clock
 from reconciler.model import KnownAccount, KnownHead, KnownView, known_account_from_json
-from reconciler.state.accounts import user_product_ids
+from reconciler.state.accounts import arranged, user_product_ids
 from reconciler.state.csvfile import read_csv
 from reconciler.state.snapshotcheck import FORMAT, DataPath, Place, check_account, check_head
 
@@ -177,7 +177,7 @@ def _twice(data: dict[str, Any], place: Place, places: dict[str, tuple[Place, Da
 
 
 def _account(data: dict[str, Json], observed_at: str | None) -> KnownAccount:
-    account = known_account_from_json(data)
+    account = arranged(known_account_from_json(data))
     return replace(account, observed_at=_clock(account.observed_at) or observed_at)
 
 

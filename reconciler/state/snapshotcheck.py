@@ -7,7 +7,7 @@ accepted without asking it. Beyond the schema, times must be times and texts mus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from reconciler.instants import BadTime, parse_clock, parse_known
@@ -23,6 +23,7 @@ Place: TypeAlias = "Callable[[DataPath], str]"
 _ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 _WORD: Final = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
 _ACCOUNT_KEYS: Final = frozenset({"account_id", "observed_at", "customer_number", "user_products"})
+_PRODUCT_IDS: Final = frozenset({"product_id", "user_product_id"})
 _WORDS: Final = ("state", "subscription_type", "subscription_number", "provision_service")
 _TIMES: Final = ("valid_from", "valid_to")
 
@@ -53,9 +54,9 @@ def check_account(data: object) -> list[tuple[DataPath, str]]:
 
     wrapped = {"format": FORMAT, "accounts": [data]}
     found = [(path[2:], text) for path, text in check_instance("known-state", wrapped)]
-    if found or not isinstance(data, dict):
-        return found
-    return list(_beyond_schema(data))
+    told = {path for path, _ in found}
+    beyond = _beyond_schema(data) if isinstance(data, dict) else ()
+    return [*found, *((path, text) for path, text in beyond if path not in told)]
 
 
 def is_plainly_fine(data: object) -> bool:
@@ -102,30 +103,36 @@ def _fits(pattern: re.Pattern[str], value: object) -> bool:
 
 
 def _beyond_schema(data: dict[str, Any]) -> Iterator[tuple[DataPath, str]]:
-    for text in _bad_clock(data.get("observed_at")):
-        yield ("observed_at",), text
-    for text in _bad_word(data.get("customer_number")):
-        yield ("customer_number",), text
-    for kind, word in data.get("synced", {}).items():
-        for text in _bad_characters(kind + word):
-            yield ("synced",), text
-    for index, doubt in enumerate(data.get("in_doubt", [])):
-        for key in ("action", "run"):
-            for text in _bad_word(doubt.get(key)):
-                yield ("in_doubt", index, key), text
-    for index, product in enumerate(data["user_products"]):
-        if product.get("product_id") is None and product.get("user_product_id") is None:
-            yield ("user_products", index), "needs product_id or user_product_id"
-        for key in _WORDS:
-            for text in _bad_word(product.get(key)):
-                yield ("user_products", index, key), text
-        for key in _TIMES:
-            for text in _bad_time(product.get(key)):
-                yield ("user_products", index, key), text
+    """What the schema can't see; values of a wrong type are left to it."""
+    yield from ((("observed_at",), text) for text in _bad_clock(data.get("observed_at")))
+    yield from _bad_words((), data, ("customer_number",))
+    for kind, word in _items(data.get("synced")):
+        yield from ((("synced",), text) for text in _bad_characters(f"{kind}{word}"))
+    for index, doubt in _entries(data.get("in_doubt")):
+        yield from _bad_words(("in_doubt", index), doubt, ("action", "run"))
+    for index, product in _entries(data.get("user_products")):
+        path = ("user_products", index)
+        if product.keys() & _PRODUCT_IDS and all(product.get(key) is None for key in _PRODUCT_IDS):
+            yield path, "needs product_id or user_product_id"
+        yield from _bad_words(path, product, _WORDS)
+        yield from (((*path, key), text) for key in _TIMES for text in _bad_time(product.get(key)))
 
 
-def _bad_word(value: str | None) -> Iterator[str]:
-    if value is None:
+def _entries(value: object) -> Iterator[tuple[int, dict[str, Any]]]:
+    items = enumerate(value) if isinstance(value, list) else ()
+    return ((index, item) for index, item in items if isinstance(item, dict))
+
+
+def _items(value: object) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, dict) else ()
+
+
+def _bad_words(path: DataPath, data: dict[str, Any], keys: Iterable[str]) -> Iterator[tuple[DataPath, str]]:
+    return (((*path, key), text) for key in keys for text in _bad_word(data.get(key)))
+
+
+def _bad_word(value: object) -> Iterator[str]:
+    if not isinstance(value, str):
         return
     if not value.isprintable():
         yield f"{value[:60]!r} holds characters that can't be shown"
@@ -138,16 +145,16 @@ def _bad_characters(value: str) -> Iterator[str]:
         yield f"{value[:60]!r} holds half a character"
 
 
-def _bad_time(value: str | None) -> Iterator[str]:
-    if value is not None:
+def _bad_time(value: object) -> Iterator[str]:
+    if isinstance(value, str):
         try:
             parse_known(value)
         except BadTime as error:
             yield _said(error)
 
 
-def _bad_clock(value: str | None) -> Iterator[str]:
-    if value is not None:
+def _bad_clock(value: object) -> Iterator[str]:
+    if isinstance(value, str):
         try:
             parse_clock(value)
         except BadTime as error:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from support.known import journal_entry, known_account, known_product, object_id, some_holder, some_run
 
-from reconciler.model import KnownAccount, KnownProduct
 from reconciler.state.memory import MemoryStore, copy_of
 from reconciler.state.sqlite import SqliteStore
-from reconciler.state.store import Holder, JournalEntry, Run, Store
+from reconciler.state.store import Store
 
 
 @dataclass
@@ -56,66 +56,6 @@ def store(backend):
     store = backend.create()
     yield store
     store.close()
-
-
-def object_id(text):
-    """24 hexadecimal digits that end with ``text``."""
-    return text.rjust(24, "0")
-
-
-def known_account(name, *products, **values):
-    return KnownAccount(object_id(name), user_products=products, **values)
-
-
-def known_product(product_id=None, user_product_id=None, **values):
-    return KnownProduct(product_id and object_id(product_id), user_product_id and object_id(user_product_id), **values)
-
-
-def journal_entry(account="a1", step=1, status="applied", run="run-1", **values):
-    return JournalEntry(
-        run_id=run,
-        plan_id="sha256:plan",
-        step=step,
-        attempt=1,
-        action="update",
-        account_id=object_id(account),
-        product_id=object_id("b1"),
-        user_product_id=None,
-        customer_number=None,
-        body_sha256="sha256:body",
-        status=status,
-        at="2026-11-24T10:00:00Z",
-        **values,
-    )
-
-
-def some_run(run_id="run-1", status="running", **values):
-    return Run(
-        run_id=run_id,
-        plan_id="sha256:plan",
-        steps_digest="sha256:steps",
-        environment="stage",
-        status=status,
-        started_at="2026-11-24T10:00:00Z",
-        who="anna",
-        host="desk",
-        command="reconciler apply plan.json",
-        steps=3,
-        plan="{}",
-        **values,
-    )
-
-
-def some_holder(lock_id="lock-1", host="elsewhere", process=4242, **values):
-    return Holder(
-        lock_id=lock_id,
-        who="anna",
-        host=host,
-        process=process,
-        command="reconciler apply plan.json",
-        started_at="2026-11-24T10:00:00Z",
-        **values,
-    )
 
 
 @dataclass(frozen=True)
