@@ -16,7 +16,7 @@ from typing import Any, Final
 from reconciler import canonical
 from reconciler.canonical import Json
 from reconciler.errors import InvalidInput, StalePlan
-from reconciler.instants import instant_text, parse_known, short_text
+from reconciler.instants import BadTime, instant_text, parse_clock, parse_known, short_text
 from reconciler.model import Source
 from reconciler.operations import BY_ACTION, NoSuchRequest
 from reconciler.plan import (
@@ -159,7 +159,13 @@ def read_plan(text: str, *, name: str) -> Plan:
         raise InvalidInput(f"{name} isn't a plan of this program", details=problems, hint=_AGAIN)
     if canonical.digest(_content(data)) != data["plan_id"]:
         raise StalePlan(f"{name} was altered: its content doesn't match its plan_id", hint=_AGAIN)
-    plan = _plan(data)
+    try:
+        plan = _plan(data)
+        for text in (plan.as_of, plan.expires_at):
+            # The schema's pattern allows days that no calendar has.
+            parse_clock(text)
+    except BadTime as error:
+        raise InvalidInput(f"{name} isn't a plan of this program: {error}", hint=_AGAIN) from None
     if steps_digest(plan) != plan.steps_digest:
         raise StalePlan(f"{name} was altered: its steps don't match its steps_digest", hint=_AGAIN)
     wrong = list(_impossible(plan.steps))
@@ -188,6 +194,10 @@ def _impossible(steps: Iterable[Step]) -> Iterator[str]:
         for key in ("account_id", "product_id", "user_product_id", "customer_number"):
             if key in rebuilt.body and rebuilt.body[key] != getattr(step, key):
                 yield f"step {step.number}: its {key} isn't the one that its request holds"
+        foreign = ("product_id", "user_product_id") if operation.answers == "account" else ("customer_number",)
+        for key in foreign:
+            if getattr(step, key) is not None:
+                yield f"step {step.number}: {step.action} has no {key}"
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
@@ -198,7 +208,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
         return found
 
     try:
-        data = json.loads(text, object_pairs_hook=unique, parse_constant=_no_constant)
+        data = json.loads(text, object_pairs_hook=unique, parse_constant=_no_number, parse_float=_no_number)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{name} isn't a plan: {error or 'too deep'}", hint=_AGAIN) from None
     if not isinstance(data, dict):
@@ -206,8 +216,8 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     return data
 
 
-def _no_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text[:20]} is no whole number")
 
 
 def _content(data: dict[str, Json]) -> dict[str, Json]:
