@@ -115,6 +115,8 @@ def _show(here: Host, plan: Plan, paths: tuple[str, ...]) -> None:
             details=[f"{refusal.guard}: {refusal.message}" for refusal in plan.refused],
             hint="if it is meant: " + " ".join(f"--accept {refusal.guard}" for refusal in plan.refused),
         )
+    if plan.steps:
+        here.output.document([""])  # before the question, or the run's report
 
 
 def _ask(plan: Plan) -> None:

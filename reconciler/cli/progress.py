@@ -27,7 +27,7 @@ class Progress:
         if event.kind == "run":
             self._begin(event.steps)
         elif event.kind == "waiting":
-            self._line(f"waiting {event.seconds:.0f} s", seconds=event.seconds)
+            self._line(f"waiting {event.seconds:.3g} s", seconds=event.seconds)
         elif event.kind == "outcome":
             self._outcome(event)
         elif event.kind == "stopping" and event.message is not None:
