@@ -78,7 +78,7 @@ def undisturbed(journey):
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
 def test_killed_in_flight_and_resumed(journey, tmp_path, undisturbed, step):
-    here = journey("three-readers", "--faults", str(slow(tmp_path, step, 0.8)))
+    here = journey("three-readers", "--faults", str(slow(tmp_path, step, 1.2)))
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     other = planned(here, "--at", f"{an_hour_ago:%Y-%m-%dT%H:%M:%SZ}", name="other.json")
     with started(*planned(here), cwd=here.folder, env=ANY) as process:
@@ -126,7 +126,7 @@ def test_killed_between_calls_and_resumed_repeats_nothing(journey, undisturbed):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_lets_the_call_in_flight_end_and_the_run_can_go_on(journey, tmp_path, undisturbed, number):
-    here = journey("three-readers", "--faults", str(slow(tmp_path, 2, 0.8)))
+    here = journey("three-readers", "--faults", str(slow(tmp_path, 2, 1.2)))
     with started(*planned(here), cwd=here.folder, env=ANY) as process:
         wait_for(here, (2, "intent"))
         process.send_signal(number)
@@ -218,7 +218,7 @@ def test_who_loses_the_lock_finishes_its_call_and_sends_no_other(journey, tmp_pa
 
 
 def test_importing_meanwhile_is_refused(journey, tmp_path):
-    here = journey("three-readers", "--faults", str(slow(tmp_path, 1, 0.8)))
+    here = journey("three-readers", "--faults", str(slow(tmp_path, 1, 1.2)))
     with started(*planned(here), cwd=here.folder, env=ANY) as process:
         wait_for(here, (1, "intent"))
         refused = here.run("state", "import", "-e", "stage", "newer.json")
