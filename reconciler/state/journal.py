@@ -31,6 +31,9 @@ def verify_store(store: Store) -> tuple[str, ...]:
     Raises `reconciler.errors.StoreFailed` if the store can't be read at all.
     """
     found = list(store.damage())
+    if found:
+        # What is damaged may not even be readable; the chain can still be told.
+        return (*found, *verify_chain(store.entries()))
     written: dict[int, tuple[str, str]] = {}
     for account in store.view().accounts():
         sequence = store.written_by(account.account_id)

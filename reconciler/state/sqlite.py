@@ -173,7 +173,9 @@ class SqliteStore:
         for account_id, document, digest in self._database.rows("SELECT account_id, document, digest FROM accounts"):
             if digest_bytes(document.encode()) != digest:
                 found.append(f"account {account_id}: what is known of it was altered outside the program")
-            elif (index := self._indexed(account_id)) != user_product_ids(decoded(document, None)):
+                continue
+            account = _decoded(self._database, (account_id, document, None))
+            if (index := self._indexed(account_id)) != user_product_ids(account):
                 found.append(f"account {account_id}: the index of user products is off ({len(index)} entries)")
         return tuple(found)
 

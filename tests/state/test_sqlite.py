@@ -388,6 +388,7 @@ def test_an_account_that_cannot_be_read_is_a_failure_not_a_crash(path, make, doc
         store.account(make.id("a1"))
     with pytest.raises(StoreFailed, match="can't be read"):
         list(store.view().accounts())
+    assert verify_store(store) == (f"account {make.id('a1')}: what is known of it was altered outside the program",)
     store.close()
 
 
@@ -419,6 +420,36 @@ def test_a_backup_is_a_store_of_its_own(path, make):
 
 
 # --- Death and races ---
+
+
+def test_a_reader_that_ends_takes_no_lock_from_a_writer_of_its_process(path, make):
+    # POSIX gives up all locks of a process on a file when any descriptor of it is closed. Were that to happen here,
+    # the next process to end would take itself for the last one, and remove the log that this one writes to.
+    filled(path, make.account("a1")).close()
+    reader = opened(path, read_only=True)
+    view = reader.view()
+    writer = opened(path)
+    with writer.change() as change:
+        change.put_account(make.account("a2"))
+    reader.close()
+    del view
+    another = """
+import sys
+from reconciler.state.sqlite import SqliteStore
+store = SqliteStore.open(sys.argv[1], environment="stage")
+store.head()
+store.close()
+"""
+    with run_python(another, path) as process:
+        assert process.wait(30) == 0
+    assert path.with_name("stage.db-wal").exists()
+    with writer.change() as change:
+        change.put_account(make.account("a3"))
+    writer.close()
+    again = opened(path)
+    assert len(list(again.view().accounts())) == 3
+    again.close()
+
 
 WRITER = """
 import itertools, sys
