@@ -185,12 +185,12 @@ def test_a_signal_cuts_waiting_short(journey, tmp_path):
 
 
 def test_of_two_applies_at_once_the_second_is_sent_away(journey, tmp_path):
-    here = journey("three-readers", "--faults", str(slow(tmp_path, 1, 1)))
+    here = journey("three-readers", "--faults", str(slow(tmp_path, 1, 3)))
     apply = planned(here)
     with started(*apply, cwd=here.folder, env=ANY) as first:
         wait_for(here, (1, "intent"))
         for second in (apply, ("apply", "-e", "stage", "--base-url", here.payway, "--yes")):
-            refused = run(*second, cwd=here.folder, env=ANY)
+            refused = call(*second, cwd=here.folder, env=ANY)
             assert refused.code == 6, refused.said
             assert f"process {first.pid}" in refused.err
             assert "reconciler apply" in refused.err
@@ -202,11 +202,11 @@ def test_of_two_applies_at_once_the_second_is_sent_away(journey, tmp_path):
 
 
 def test_who_loses_the_lock_finishes_its_call_and_sends_no_other(journey, tmp_path, undisturbed):
-    here = journey("three-readers", "--faults", str(slow(tmp_path, 2, 1.2)))
+    here = journey("three-readers", "--faults", str(slow(tmp_path, 2, 2)))
     apply = planned(here)
     with started(*apply, cwd=here.folder, env=ANY) as first:
         wait_for(here, (2, "intent"))
-        unlock(here, run(*apply, cwd=here.folder, env=ANY))
+        unlock(here, call(*apply, cwd=here.folder, env=ANY))
         refused = ended(first)
     assert refused.code == 6, refused.said
     assert "was taken away" in refused.err
@@ -218,7 +218,7 @@ def test_who_loses_the_lock_finishes_its_call_and_sends_no_other(journey, tmp_pa
 
 
 def test_importing_meanwhile_is_refused(journey, tmp_path):
-    here = journey("three-readers", "--faults", str(slow(tmp_path, 1, 1.2)))
+    here = journey("three-readers", "--faults", str(slow(tmp_path, 1, 2)))
     with started(*planned(here), cwd=here.folder, env=ANY) as process:
         wait_for(here, (1, "intent"))
         refused = here.run("state", "import", "-e", "stage", "newer.json")
