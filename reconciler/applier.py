@@ -13,6 +13,7 @@ from typing import Final
 
 from reconciler.calls import INVALID_PARAMETER, Lane
 from reconciler.errors import ExitCode
+from reconciler.estimates import seconds_of
 from reconciler.instants import clock_text
 from reconciler.journaling import (
     BEHIND_FAILED,
@@ -184,7 +185,7 @@ class _Course:
         started = self.applier.clock()
         with store.change(self.lane.lock) as change:
             change.put_run(self.run)
-        self.applier.events(Event("run", self.run.run_id, steps=self.run.steps))
+        self.applier.events(Event("run", self.run.run_id, steps=self.run.steps, seconds=self._estimate()))
         for step in self.plan.steps:
             self._visit(step, started)
             if self.stop is not None:
@@ -196,6 +197,11 @@ class _Course:
         report = report_from_journal(ended, store.entries(ended.run_id), self.plan)
         self.applier.events(Event("report", self.run.run_id, report=report))
         return report
+
+    def _estimate(self) -> float:
+        left = [step for step in self.plan.steps if (s := self.lane.found.get(step.number)) is None or not s.is_settled]
+        count = len(left) if self.applier.limit is None else min(len(left), self.applier.limit)
+        return seconds_of(count, self.applier.store.runs(), rate=self.applier.rate)
 
     def _visit(self, step: Step, started: datetime) -> None:
         account_id = step.account_id

@@ -25,6 +25,7 @@ class Progress:
         if self._output.quiet:
             return
         if event.kind == "run":
+            self._line(f"one call after another: about {_duration(event.seconds)}", steps=event.steps)
             self._begin(event.steps)
         elif event.kind == "waiting":
             self._line(f"waiting {event.seconds:.3g} s", seconds=event.seconds)
@@ -73,3 +74,10 @@ class Progress:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             self._output.note(text, **facts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
