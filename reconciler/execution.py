@@ -8,6 +8,7 @@ import random
 import secrets
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler import canonical
 from reconciler.errors import ExitCode, InvalidInput, Refused
 from reconciler.instants import clock_text
-from reconciler.preflight import verify_place
+from reconciler.preflight import verify_alone, verify_place
 from reconciler.state.store import Holder, JournalEntry, Run, Store
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def new_holder(session: Session, options: RunOptions) -> Holder:
     environ = options.environ
     return Holder(
         lock_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-        who=environ.get("GITHUB_ACTOR") or environ.get("GITLAB_USER_LOGIN") or _user(),
+        who=_text(environ.get("GITHUB_ACTOR") or environ.get("GITLAB_USER_LOGIN") or _user()),
         host=socket.gethostname(),
         process=os.getpid(),
         command=options.command,
@@ -217,6 +218,17 @@ def refuse_lost_journal(session: Session, environ: Mapping[str, str]) -> None:
             f"under CI=true, the journal would be lost with the runner ({session.settings.state})",
             hint="name a store that stays: --state URL, RECONCILER_STATE, or state in reconciler.toml",
         )
+
+
+def refuse_busy_store(session: Session) -> None:
+    """Raise `Locked` if the store is held or a run there isn't finished: a fresh plan couldn't be run."""
+    from reconciler.state.locking import held
+
+    with closing(session.open_store(read_only=True)) as store:
+        lock = store.lock()
+        if lock is not None:
+            raise held(lock)
+        verify_alone(None, store.runs())
 
 
 def _applier(session: Session, store: Store, sender: Sender, options: RunOptions) -> Applier:
@@ -258,10 +270,19 @@ def _write_emergency(session: Session, entry: JournalEntry) -> Path:
     """Keep an entry that the store couldn't take; `state recover` will want it."""
     from reconciler.files import write_atomically
 
-    folder = store_folder(session)
-    path = (folder if folder.is_dir() else Path()) / f"emergency-{entry.run_id}-{entry.step}-{entry.attempt}.json"
-    write_atomically(path, canonical.dumps(entry.to_json()).encode("ascii") + b"\n")
-    return path
+    data = canonical.dumps(entry.to_json()).encode("ascii") + b"\n"
+    # Whatever broke the store may have broken its folder, too.
+    *others, last = (store_folder(session), Path(), Path(tempfile.gettempdir()))
+    for folder in (*others, last):
+        path = folder / f"emergency-{entry.run_id}-{entry.step}-{entry.attempt}.json"
+        try:
+            write_atomically(path, data)
+        except InvalidInput:
+            if folder is last:
+                raise
+        else:
+            return path
+    raise AssertionError("there is a last folder")
 
 
 def _user() -> str:
@@ -275,5 +296,11 @@ def _user() -> str:
 def _ci_url(environ: Mapping[str, str]) -> str | None:
     server, repository, run = (environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     if server and repository and run:
-        return f"{server}/{repository}/actions/runs/{run}"
-    return environ.get("CI_JOB_URL")
+        return _text(f"{server}/{repository}/actions/runs/{run}")
+    url = environ.get("CI_JOB_URL")
+    return _text(url) if url else None
+
+
+def _text(value: str) -> str:
+    """``value`` without the lone surrogates that stand for bytes which aren't UTF-8: no store can keep those."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -12,16 +13,16 @@ from reconciler.errors import InvalidInput
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Put ``data`` into ``path`` with mode 0600; a reader sees the old file or the new one, never half of one.
 
-    Raises `InvalidInput` if the folder isn't there or can't be written.
+    A link is followed. Raises `InvalidInput` if the folder isn't there or can't be written.
     """
-    target = Path(path)
+    target = _followed(path)
     try:
         # A pipe or device is written to, not replaced.
         if target.exists() and not target.is_file():
             target.write_bytes(data)
             return
         # mkstemp makes the file readable for its owner only.
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=".reconciler-", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -32,6 +33,31 @@ def write_atomically(path: str | Path, data: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InvalidInput(
-            f"{path} can't be written: {error.strerror}", hint="check the folder and its rights"
-        ) from None
+        raise _cannot_write(path, error.strerror) from None
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise `InvalidInput` if `write_atomically` can't work at ``path``: before there is anything to be lost."""
+    target = _followed(path)
+    try:
+        if target.is_dir():
+            raise _cannot_write(path, os.strerror(errno.EISDIR))
+        if not target.parent.is_dir():
+            raise _cannot_write(path, os.strerror(errno.ENOENT))
+        # What is there and no file is written to; a file is replaced, for which its folder matters.
+        if not os.access(target if target.exists() and not target.is_file() else target.parent, os.W_OK):
+            raise _cannot_write(path, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _cannot_write(path, error.strerror) from None
+
+
+def _followed(path: str | Path) -> Path:
+    """Where a link to a file leads: the link stays, such as ``/dev/stdout`` when that is led into a file."""
+    given = Path(path)
+    if given.is_symlink() and (given.is_file() or not given.exists()):
+        return Path(os.path.realpath(given))
+    return given
+
+
+def _cannot_write(path: str | Path, why: str | None) -> InvalidInput:
+    return InvalidInput(f"{path} can't be written: {why}", hint="check the folder and its rights")

@@ -42,7 +42,7 @@ def verify(plan: Plan, store: Store, *, now: datetime, environment: str, host: s
             "this plan was made for a moment in the future (--at), to look at and not to apply", hint=_AGAIN
         )
     runs = store.runs()
-    _verify_alone(plan.plan_id, runs)
+    verify_alone(plan.plan_id, runs)
     finished = next((run for run in runs if run.plan_id == plan.plan_id and run.status == "finished"), None)
     if finished is not None:
         raise StalePlan(
@@ -76,7 +76,7 @@ def verify_resumable(run: Run, plan: Plan, store: Store, *, environment: str, ho
             hint="`reconciler resume` takes the plan from the run itself",
         )
     _verify_home(plan, store, environment, host)
-    _verify_alone(plan.plan_id, store.runs())
+    verify_alone(plan.plan_id, store.runs())
 
 
 def is_expired(plan: Plan, now: datetime) -> bool:
@@ -98,7 +98,8 @@ def _verify_home(plan: Plan, store: Store, environment: str, host: str) -> None:
         raise StalePlan("this plan was made from another state store (their lineages differ)", hint=_AGAIN)
 
 
-def _verify_alone(plan_id: str, runs: Iterable[Run]) -> None:
+def verify_alone(plan_id: str | None, runs: Iterable[Run]) -> None:
+    """Check that no run is unfinished but one of the plan ``plan_id``. Raises `Locked`."""
     run = next((run for run in runs if run.unfinished and run.plan_id != plan_id), None)
     if run is not None:
         raise Locked(

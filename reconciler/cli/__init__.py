@@ -6,38 +6,42 @@ Each file here holds the commands of one subject and imports what it needs insid
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, ReconcilerError
 
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit with its code."""
+    import signal
+
+    _mend_streams()
+    # As Ctrl-C, so that locks and files are given back. While a plan runs, `reconciler.execution.Stop` listens.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code (contract, section 6)."""
-    import rich_click as click
-
-    from reconciler.cli.app import app
     from reconciler.cli.output import Output
-    from reconciler.errors import ReconcilerError
 
     output = Output()
     try:
-        result = app.main(args=list(argv), prog_name="reconciler", standalone_mode=False, obj={"output": output})
-        return int(result or ExitCode.DONE)
-    except click.UsageError as error:
-        output.usage(error)
-        return ExitCode.USAGE
+        page = _page(argv)
+        if page is not None:
+            output.document(page)
+            return ExitCode.DONE
+        from reconciler.cli.app import invoke
+
+        return invoke(argv, output)
     except ReconcilerError as error:
         output.error(error)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        output.note("interrupted")
+    except KeyboardInterrupt:
+        output.interrupted()
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         output.abandon()
@@ -45,3 +49,29 @@ def run(argv: Sequence[str]) -> int:
     except Exception as error:
         output.bug(error)
         return ExitCode.BUG
+
+
+def _page(argv: Sequence[str]) -> list[str] | None:
+    """What is printed without looking at anything else, and so without loading click."""
+    if list(argv) in ([], ["--help"], ["-h"]):
+        from reconciler.cli.menu import help_page
+
+        return list(help_page())
+    if list(argv) in (["--version"], ["version"]):
+        from reconciler import __version__
+
+        return [__version__ if argv[0] == "version" else f"reconciler {__version__}"]
+    return None
+
+
+def _mend_streams() -> None:
+    """Have three streams that take any text: one that was closed reads and writes nothing."""
+    # In this order, and before any other file is opened: each takes the lowest number that is free, its own.
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    # A locale without the letter must not stop a run; standard error does this by itself.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what Python starts with has it

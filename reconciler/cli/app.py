@@ -1,35 +1,23 @@
-"""The one list of commands. A command's module is imported when its name is typed, not before."""
+"""The command line as click sees it. A command's module is imported when its name is typed, not before."""
 
 from __future__ import annotations
 
-import difflib
+import os
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from itertools import pairwise
 
 import rich_click as click
+from click.exceptions import Exit
 
 from reconciler import __version__
-from reconciler.cli.options import common_options
+from reconciler.cli.kinds import nearest
+from reconciler.cli.menu import COMMANDS, help_page
+from reconciler.cli.options import Said, common_options
+from reconciler.cli.output import Output
+from reconciler.errors import ExitCode
 
-#: Name, then the module and the attribute that holds the command, and what it does in a few words.
-COMMANDS: Final = {
-    "validate": ("validate", "validate", "Check manifests; no state, no token, no network."),
-    "plan": ("plan", "plan", "Show which calls would be made, and why."),
-    "show": ("plan", "show", "Show a saved plan or a run again."),
-    "explain": ("plan", "explain", "Say why each call of a saved plan is made, and what can come of it."),
-    "requests": ("plan", "requests", "Print the exact requests of a saved plan as curl."),
-    "apply": ("apply", "apply", "Run a saved plan, or plan and run."),
-    "resume": ("runs", "resume", "Go on with a run that was stopped or killed."),
-    "runs": ("runs", "runs", "List runs, or show one."),
-    "resolve": ("runs", "resolve", "Settle a call whose outcome isn't known."),
-    "abandon": ("runs", "abandon", "Give up an unfinished run."),
-    "unlock": ("runs", "unlock", "Take the lock away from a holder that is gone."),
-    "state": ("state", "state", "Known state: import, export, list, show, forget."),
-    "simulate": ("simulate", "simulate", "Payway on a loopback port, for rehearsals."),
-    "schema": ("info", "schema", "Print a JSON schema."),
-    "config": ("info", "config", "Show the settings, and where each comes from."),
-    "version": ("info", "version", "Print the version."),
-}
+_COMPLETE = "_RECONCILER_COMPLETE"
 
 
 class Commands(click.RichGroup):
@@ -43,17 +31,21 @@ class Commands(click.RichGroup):
         """The command behind a name."""
         if cmd_name not in COMMANDS:
             return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f"reconciler.cli.{module}"), attribute)
+        entry = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"reconciler.cli.{entry.module}"), entry.attribute)
         return command
+
+    def get_help(self, ctx: click.Context) -> str:
+        """The page that needs no command's module."""
+        return "\n".join(help_page())
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with the nearest name for one that doesn't exist."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            near = nearest(args[0], list(COMMANDS))
+            hint = f"; did you mean {near!r}?" if near else ""
             raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx=ctx)
         return super().resolve_command(ctx, args)
 
@@ -68,9 +60,33 @@ class Commands(click.RichGroup):
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def app(context: click.Context) -> None:
-    """Declare Payway user products in YAML, review the plan, apply exactly that.
-
-    Begin with `reconciler validate`, then `reconciler plan -e stage`.
-    """
+    """Declare Payway user products in YAML, review the plan, apply exactly that."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+def invoke(arguments: Sequence[str], output: Output) -> int:
+    """Run a command line; returns its exit code. What goes wrong is raised, but for a line that isn't understood."""
+    if _COMPLETE in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(app, {}, "reconciler", _COMPLETE, os.environ[_COMPLETE])
+    try:
+        # Not app.main(): that has exit codes and last words of its own.
+        with app.make_context("reconciler", list(arguments), obj=Said(output)) as context:
+            return int(app.invoke(context) or ExitCode.DONE)
+    except Exit as ended:
+        return ended.exit_code
+    except click.UsageError as error:
+        if _wants_json(arguments):
+            output.log_format = "json"
+        output.usage(error)
+        return ExitCode.USAGE
+    except click.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """True if the line asks for JSON messages somewhere behind the place where it stopped being understood."""
+    pairs = pairwise(arguments)
+    return "--log-format=json" in arguments or ("--log-format", "json") in pairs

@@ -6,11 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.core import ParameterSource
 
 from reconciler.cli.host import Host, host, paths_argument
+from reconciler.cli.kinds import Duration, Rate, Whole
 from reconciler.cli.options import base_url_option, common_options, option
-from reconciler.cli.running import Duration, run_and_report, run_options
-from reconciler.cli.showing import accept_option, select_option, show_plan, warn
+from reconciler.cli.running import run_and_report
+from reconciler.cli.showing import accept_option, select_option, show_plan, warn, warn_if_nothing_selected
 from reconciler.errors import ExitCode, NotApproved, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 @option("--yes", is_flag=True, help="Don't ask.")
 @option("--dry-run", is_flag=True, help="Run it against the simulator over a copy of known state; nothing is sent.")
 @option("--expect", metavar="DIGEST|PLAN", help="Plan again, and run only what this reviewed plan holds.")
-@option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Stop after so many failed accounts.")
-@option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many calls a second.")
+@option("--max-failures", type=Whole(1), metavar="N", help="Stop after so many failed accounts.")
+@option("--rate", type=Rate(), metavar="N", help="At most so many calls a second.")
 @option("--max-duration", type=Duration(), metavar="D", help="Begin no step after this long, as in 90m.")
-@option("--limit", type=click.IntRange(min=1), metavar="N", help="Send at most so many steps.")
+@option("--limit", type=Whole(1), metavar="N", help="Send at most so many steps.")
 @option("--report", metavar="FILE", help="Write the run report (JSON).")
 @select_option
 @accept_option
@@ -52,35 +54,46 @@ def apply(
     One call at a time, in the plan's order; each is written to the journal before and after. Ctrl-C finishes the
     call in flight and stops; `reconciler resume` goes on.
     """
-    from reconciler.execution import apply_plan, refuse_lost_journal
+    from reconciler.execution import apply_plan, refuse_busy_store, refuse_lost_journal
     from reconciler.execution import dry_run as rehearse
+    from reconciler.files import check_writable
     from reconciler.planfile import plan_text
     from reconciler.session import looks_like_plan, read_plan_file
 
     here = host(context)
     saved = paths[0] if len(paths) == 1 and (paths[0] == "-" or looks_like_plan(paths[0])) else None
+    if report is not None:
+        check_writable(report)
     planned: Planned | None = None
     if saved is not None:
-        _no_planning_options(select, accept, expect)
+        _no_planning_options(context)
         plan, text = read_plan_file(saved)
         session = here.session(environment=plan.environment, max_failures=max_failures)
     else:
         session = here.session(paths, max_failures=max_failures)
-        planned = _plan(here, session, select, accept, expect)
-        plan, text = planned.plan, plan_text(planned.plan)
     if not dry_run:
         refuse_lost_journal(session, here.environ)
-    if planned is not None:
+    if saved is None:
+        if not dry_run:
+            refuse_busy_store(session)
+        planned = _plan(here, session, select, accept, expect)
+        plan, text = planned.plan, plan_text(planned.plan)
         _show(here, plan, paths)
         if not plan.steps:
             return ExitCode.DONE
         if not (yes or dry_run or expect):
-            _ask(plan)
-    options = run_options(here, "apply", rate=rate, max_duration=max_duration, limit=limit)
+            _ask(here, plan)
     declared = planned.desired.accounts if planned is not None else ()
     run = rehearse if dry_run else apply_plan
     return run_and_report(
-        here, options, lambda: run(session, plan, text, options, declared=declared), report, rehearsal=dry_run
+        here,
+        "apply",
+        lambda options: run(session, plan, text, options, declared=declared),
+        report,
+        rehearsal=dry_run,
+        rate=rate,
+        max_duration=max_duration,
+        limit=limit,
     )
 
 
@@ -92,11 +105,14 @@ def _plan(
     from reconciler.session import read_plan_file
 
     reviewed: Plan | None = None
+    if expect is not None and expect.startswith("sha256:") and not DIGEST.fullmatch(expect):
+        raise UsageError(f"--expect: {expect} is no digest", hint="it is sha256: and 64 digits from 0 to f")
     if expect is not None and not DIGEST.fullmatch(expect):
         reviewed, _ = read_plan_file(expect)
         accept = (*accept, *accepted_by(reviewed))
     planned = session.plan(select=select, accept=accept)
     warn(here, planned.desired.warnings)
+    warn_if_nothing_selected(here, planned.plan)
     if reviewed is not None:
         check_plan(planned.plan, reviewed)
     elif expect is not None:
@@ -119,22 +135,24 @@ def _show(here: Host, plan: Plan, paths: tuple[str, ...]) -> None:
         here.output.document([""])  # before the question, or the run's report
 
 
-def _ask(plan: Plan) -> None:
+def _ask(here: Host, plan: Plan) -> None:
     """Ask whether to run ``plan``. Raises `NotApproved` for any answer but yes, and where nobody can be asked."""
     if not sys.stdin.isatty():
         raise NotApproved(
             "nobody can be asked here, so nothing was sent",
             hint="review a saved plan and `apply` that file, or say --yes",
         )
-    sys.stderr.write(f"Make these {len(plan.steps)} calls to {plan.environment} ({plan.host})? Only yes goes on: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != "yes":
+    count = len(plan.steps)
+    calls = "this call" if count == 1 else f"these {count:,} calls"
+    if here.output.ask(f"Make {calls} to {plan.environment} ({plan.host})? Only yes goes on:") != "yes":
         raise NotApproved("not approved; nothing was sent")
 
 
-def _no_planning_options(select: tuple[str, ...], accept: tuple[str, ...], expect: str | None) -> None:
-    for name, value in (("--select", select), ("--accept", accept), ("--expect", expect)):
-        if value:
+def _no_planning_options(context: click.Context) -> None:
+    """Raise `UsageError` if the command line plans anew; a variable that does so means other commands."""
+    for name in ("select", "accept", "expect"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"{name} is for planning, and this is a saved plan", hint="apply the manifests instead, or leave it out"
+                f"--{name} is for planning, and this is a saved plan",
+                hint="apply the manifests instead, or leave it out",
             )

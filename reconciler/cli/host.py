@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
-from reconciler.cli.options import option
+from reconciler.cli.options import Said, argument, option, said
 from reconciler.cli.output import Output
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
     from reconciler.session import Session
-    from reconciler.settings import Settings
+    from reconciler.settings import EnvironmentSettings, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,9 +23,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class Host:
     """One command's surroundings, drawn from the options, the variables and ``reconciler.toml``."""
 
-    def __init__(self, said: dict[str, Any]) -> None:
-        self._said = said
-        self.output: Output = said["output"]
+    def __init__(self, said: Said) -> None:
+        self._said = said.values
+        self.output: Output = said.output
         self.environ = dict(os.environ)
 
     def settings(self) -> Settings:
@@ -55,7 +55,16 @@ class Host:
             base_url=self._said.get("base_url"),
             max_failures=max_failures,
         )
+        if self.output.verbose:
+            self._tell(resolved)
         return Session(resolved)
+
+    def _tell(self, resolved: EnvironmentSettings) -> None:
+        from reconciler.settings import explain
+
+        for row in explain(resolved):
+            if row.name in ("environment", "host", "manifests", "state"):
+                self.output.detail(f"{row.name} is {row.value} ({row.origin})")
 
     def manifests(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         """The manifest paths of a command that needs no environment."""
@@ -71,7 +80,7 @@ class Host:
 
 def host(context: click.Context) -> Host:
     """The surroundings of the command that ``context`` runs."""
-    return Host(context.find_root().obj)
+    return Host(said(context))
 
 
 def moment(text: str | None) -> datetime | None:
@@ -86,7 +95,7 @@ def moment(text: str | None) -> datetime | None:
 
 def paths_argument(command: Command) -> Command:
     """Add the manifest paths."""
-    return click.argument("paths", nargs=-1, metavar="[PATHS]...")(command)
+    return argument("paths", nargs=-1, metavar="[PATHS]...")(command)
 
 
 def at_option(text: str) -> Callable[[Command], Command]:

@@ -5,27 +5,32 @@ from __future__ import annotations
 import rich_click as click
 
 from reconciler.cli.host import host
-from reconciler.cli.options import common_options, option
+from reconciler.cli.kinds import Word
+from reconciler.cli.options import argument, common_options, group, help_if_alone, option
 from reconciler.errors import ExitCode
 
 SCHEMAS = ("account", "known-state", "plan", "report", "config")
 
 
 @click.command()
-@click.argument("name", type=click.Choice(SCHEMAS))
+@argument("name", metavar="NAME", type=Word(SCHEMAS))
 @common_options
 @click.pass_context
 def schema(context: click.Context, name: str) -> ExitCode:
-    """Print a JSON schema, for editors and for programs that read our files."""
+    """Print a JSON schema, for editors and for programs that read our files.
+
+    NAME is account, known-state, plan, report or config.
+    """
     from reconciler.schemafiles import schema_text
 
     host(context).output.text([schema_text(name)])
     return ExitCode.DONE
 
 
-@click.group()
-def config() -> None:
+@group
+def config(context: click.Context) -> None:
     """The settings of an environment."""
+    help_if_alone(context)
 
 
 @config.command(name="show")

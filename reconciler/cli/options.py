@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import rich_click as click
+from click.core import ParameterSource
 
+from reconciler.cli.kinds import Text, Word
+from reconciler.cli.menu import COMMON
 from reconciler.cli.output import Output
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -14,47 +17,90 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 #: Options without a variable: they are said aloud, each time (contract, section 5).
 SAID_ALOUD: Final = frozenset({"--yes", "--accept", "--expect", "--at", "--base-url"})
 
-#: Common options whose variable the settings read, so that ``config show --origin`` can tell.
-_IN_SETTINGS: Final = frozenset({"--environment", "--config", "--state"})
+#: Options whose variable the settings read, so that ``config show --origin`` can tell.
+IN_SETTINGS: Final = frozenset({"--environment", "--config", "--state", "--max-failures"})
+
+
+class Said:
+    """What the common options said, wherever on the line they stood; the one nearest to its end wins."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self.values: dict[str, str] = {}
+        self._by_flag: set[str] = set()
+
+    def keep(self, name: str, value: Any, *, by_flag: bool) -> None:
+        """Keep a value; one that a variable gives doesn't take the place of a flag's."""
+        if name in self._by_flag and not by_flag:
+            return
+        if by_flag:
+            self._by_flag.add(name)
+        if hasattr(self.output, name):
+            setattr(self.output, name, value)
+        else:
+            self.values[name] = value
+
+
+def group(command: Callable[[click.Context], Any]) -> click.RichGroup:
+    """A command of commands: it takes the common options, too, and alone it shows its help."""
+    decorated = common_options(click.pass_context(command))
+    return click.group(cls=click.RichGroup, invoke_without_command=True, no_args_is_help=False)(decorated)
+
+
+def help_if_alone(context: click.Context) -> None:
+    """Show the help of a group if none of its commands is named."""
+    if context.invoked_subcommand is None:
+        said(context).output.document([context.get_help().rstrip("\n")])
+
+
+def said(context: click.Context) -> Said:
+    """What the common options said on this line."""
+    found = context.find_root().obj
+    assert isinstance(found, Said)
+    return found
+
+
+def variable_of(flag: str) -> str:
+    """The variable of the option ``flag``, such as ``RECONCILER_LOG_FORMAT``."""
+    return "RECONCILER_" + flag.removeprefix("--").upper().replace("-", "_")
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
-    """A click option with the variable ``RECONCILER_<FLAG>``."""
-    flag = next(name for name in names if name.startswith("--")).split("/")[0]
-    if flag not in SAID_ALOUD | _IN_SETTINGS:
-        attributes.setdefault("envvar", "RECONCILER_" + flag[2:].upper().replace("-", "_"))
+    """A click option with the variable ``RECONCILER_<FLAG>``; if it takes a value, not an empty one."""
+    flag = next(name for name in names if name.startswith("--"))
+    if flag not in SAID_ALOUD | IN_SETTINGS:
+        attributes.setdefault("envvar", variable_of(flag))
         attributes.setdefault("show_envvar", False)
+    if not attributes.get("is_flag"):
+        attributes.setdefault("type", Text())
     return click.option(*names, **attributes)
 
 
+def argument(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """A click argument, which isn't empty."""
+    attributes.setdefault("type", Text())
+    return click.argument(name, **attributes)
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    """Keep a common option wherever on the line it stood; the one nearest to the command's end wins."""
-    if value is not None and value is not False and parameter.name is not None:
-        context.find_root().obj[parameter.name] = value
-
-
-def _remember_output(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    assert parameter.name is not None
     if value is None or value is False:
         return
-    output: Output = context.find_root().obj["output"]
-    setattr(output, str(parameter.name), value)
+    by_flag = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    said(context).keep(parameter.name, value, by_flag=by_flag)
 
 
 def common_options(command: Command) -> Command:
     """Add the options that every command has."""
-    keep: dict[str, Any] = {"expose_value": False, "callback": _remember}
-    show: dict[str, Any] = {"expose_value": False, "callback": _remember_output}
-    choice = click.Choice
-    for decorate in (
-        option("--log-format", type=choice(["text", "json"]), help="How messages on standard error look.", **show),
-        option("-q", "--quiet", is_flag=True, help="Only documents, warnings and errors.", **show),
-        option("-v", "--verbose", is_flag=True, help="Say more.", **show),
-        option("--color", type=choice(["auto", "always", "never"]), help="Colour; auto asks the terminal.", **show),
-        option("--state", metavar="URL", help="The state store, or file:PATH for a snapshot.", **keep),
-        option("--config", metavar="FILE", help="The settings (default: reconciler.toml).", **keep),
-        option("-e", "--environment", metavar="NAME", help="stage, production, simulator or a declared one.", **keep),
-    ):
-        command = decorate(command)
+    for names, takes, words in reversed(COMMON):
+        attributes: dict[str, Any] = {"help": words, "expose_value": False, "callback": _remember}
+        if takes is None:
+            attributes["is_flag"] = True
+        elif isinstance(takes, str):
+            attributes["metavar"] = takes
+        else:
+            attributes["type"] = Word(takes)
+        command = option(*names, **attributes)(command)
     return command
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
 
-from reconciler import canonical
+from reconciler.errors import InvalidInput
 
 if TYPE_CHECKING:
     import rich_click as click
 
+    from reconciler.diagnostics import Diagnostic
     from reconciler.errors import ReconcilerError
 
 _DUMB = ("dumb", "unknown")
@@ -20,8 +22,8 @@ _DUMB = ("dumb", "unknown")
 class Output:
     """The two streams, and how the person wants to read them.
 
-    ``color`` is ``auto``, ``always`` or ``never``; ``log_format`` is ``text`` or ``json`` and is about
-    standard error alone.
+    ``color`` is ``auto``, ``always`` or ``never``; ``log_format`` is ``text`` or ``json`` and is about standard
+    error alone. What can't be written to standard error is lost: no run may stop for it.
     """
 
     def __init__(self) -> None:
@@ -30,74 +32,111 @@ class Output:
         self.verbose = False
         self.log_format = "text"
 
+    @property
+    def in_json(self) -> bool:
+        """True if every line on standard error is a JSON object."""
+        return self.log_format == "json"
+
     def document(self, lines: Iterable[str]) -> None:
-        """Write lines to standard output."""
-        for line in lines:
-            sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        """Write lines to standard output. Raises as `text` does."""
+        self.text(line + "\n" for line in lines)
 
     def text(self, pieces: Iterable[str]) -> None:
-        """Write text to standard output as it is."""
-        sys.stdout.writelines(pieces)
-        sys.stdout.flush()
+        """Write text to standard output as it is.
+
+        Raises `BrokenPipeError` if nobody reads it any more, `InvalidInput` if it can't be written.
+        """
+        for piece in pieces:
+            self._write(piece)
+        self._write(None)
 
     def note(self, message: str, **facts: object) -> None:
         """Say something in passing; ``--quiet`` silences it."""
         if not self.quiet:
             self._say("info", message, facts)
 
+    def detail(self, message: str, **facts: object) -> None:
+        """Say something that only ``--verbose`` asks for."""
+        if self.verbose:
+            self._say("debug", message, facts)
+
     def warning(self, message: str, **facts: object) -> None:
         """Say something that deserves attention."""
         self._say("warning", message, facts)
 
-    def raw(self, line: str) -> None:
-        """Write a line to standard error as it is (it was made harmless by whoever made it)."""
-        if self.log_format == "json":
-            self._say("info", line, {})
-        else:
-            self._lines([line])
+    def findings(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Say what was found in files."""
+        from reconciler import render
+
+        if not self.in_json:
+            self._lines(render.diagnostics_to_text(diagnostics, color=self.colored(sys.stderr), total=False))
+            return
+        for data in map(render.diagnostic_to_json, diagnostics):
+            self._say(str(data.pop("severity")), str(data.pop("message")), data)
 
     def error(self, error: ReconcilerError) -> None:
         """Say what a person can mend, and how."""
-        if self.log_format == "json":
-            facts: dict[str, object] = {
-                "hint": error.hint,
-                "details": list(error.details),
-                "exit_code": int(error.exit_code),
-            }
-            self._say("error", error.message, facts)
-            return
-        from reconciler.render import error_to_text
+        if not self.in_json:
+            from reconciler.render import error_to_text
 
-        self._lines(error_to_text(error, color=self.colored(sys.stderr)))
+            self._lines(error_to_text(error, color=self.colored(sys.stderr)))
+            return
+        if isinstance(error, InvalidInput):
+            self.findings(error.diagnostics)
+        details = list(error.details)
+        facts = {"hint": error.hint, "details": details, "exit_code": int(error.exit_code)}
+        self._say("error", error.message, facts)
 
     def usage(self, error: click.UsageError) -> None:
         """Say how a command line can't be understood."""
-        from reconciler.render.escape import terminal
-
-        where = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
-        self._say("error", terminal(error.format_message()) + where, {"exit_code": 64})
+        message = error.format_message()
+        variable = _variable_behind(error)
+        if variable is not None:
+            message += f" (from the variable {variable})"
+        if error.ctx is not None:
+            message += f" (see {error.ctx.command_path} --help)"
+        self._say("error", message, {"exit_code": 64})
 
     def bug(self, error: Exception) -> None:
         """Own up to a defect of this program."""
-        from reconciler.render.escape import terminal
+        import traceback
 
-        message = f"unexpected {type(error).__name__}: {error}"
-        self._say("error", terminal(message) + "; this is a bug, please report it", {"exit_code": 1})
-        if self.verbose:
-            import traceback
-
-            # Line by line, so that a value in a message can't forge one.
-            for line in "".join(traceback.format_exception(error)).splitlines():
-                sys.stderr.write(terminal(line) + "\n")
-        else:
+        message = f"unexpected {type(error).__name__}: {error}; this is a bug, please report it"
+        # Line by line, so that a value in a message can't forge one.
+        trace = "".join(traceback.format_exception(error)).splitlines()
+        facts: dict[str, object] = {"exit_code": 1}
+        if self.in_json:
+            self._say("error", message, facts | {"traceback": trace})
+            return
+        self._say("error", message, facts)
+        if not self.verbose:
             self._say("info", "-v shows where it happened", {})
+        for line in trace if self.verbose else ():
+            self._say("info", line, {})
+
+    def interrupted(self) -> None:
+        """Say that a signal ended the command."""
+        if sys.stderr.isatty() and not self.in_json:
+            self._lines([""])
+        self.note("interrupted")
+
+    def ask(self, question: str) -> str:
+        """Put a question to the person at the terminal; returns what was typed, "" at its end."""
+        if self.in_json:
+            self._say("question", question, {})
+        else:
+            self._put(_harmless(question) + " ")
+        answer = sys.stdin.readline()
+        if not answer and not self.in_json:
+            self._lines([""])
+        return answer.strip()
 
     def abandon(self) -> None:
         """Nobody reads standard output any more: don't fail once more when the interpreter flushes it."""
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
     def colored(self, stream: IO[str] | None = None) -> bool:
         """True if ``stream`` (standard output, unless said) gets colour."""
@@ -107,14 +146,53 @@ class Output:
             return False
         return (stream or sys.stdout).isatty()
 
-    def _say(self, level: str, message: str, facts: dict[str, object]) -> None:
-        if self.log_format == "json":
-            sys.stderr.write(canonical.dumps({"level": level, "message": message, **facts}) + "\n")
+    def _write(self, piece: str | None) -> None:
+        """Write ``piece``, or make sure that all before it is written."""
+        try:
+            if piece is None:
+                sys.stdout.flush()
+            else:
+                sys.stdout.write(piece)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.abandon()
+            raise InvalidInput(
+                f"standard output can't be written: {error.strerror}", hint="check where it is led to"
+            ) from None
+
+    def _say(self, level: str, message: str, facts: dict[str, Any]) -> None:
+        if self.in_json:
+            from reconciler import canonical
+
+            # A CI runner that sees `##[` in its log takes an order from it; inside JSON it can be written otherwise.
+            line = canonical.dumps({"level": level, "message": message, **facts}).replace("##", r"#\u0023")
         else:
-            prefix = "" if level == "info" else f"{level}: "
-            sys.stderr.write(f"{prefix}{message}\n")
-        sys.stderr.flush()
+            line = ("" if level in ("info", "debug") else f"{level}: ") + _harmless(message)
+        self._lines([line])
 
     def _lines(self, lines: Iterable[str]) -> None:
-        sys.stderr.writelines(line + "\n" for line in lines)
-        sys.stderr.flush()
+        self._put("".join(line + "\n" for line in lines))
+
+    def _put(self, text: str) -> None:
+        # RuntimeError: a signal came while a line was being written, and its handler has something to say.
+        with suppress(OSError, ValueError, RuntimeError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def _harmless(text: str) -> str:
+    from reconciler.render.escape import copyable
+
+    return copyable(text)
+
+
+def _variable_behind(error: click.UsageError) -> str | None:
+    """The variable that the value came from which an option can't take, if it was one."""
+    from click.core import ParameterSource
+
+    parameter, context = getattr(error, "param", None), error.ctx
+    if parameter is None or context is None or parameter.name is None:
+        return None
+    from_variable = context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
+    return str(parameter.envvar) if from_variable else None

@@ -5,8 +5,17 @@ from __future__ import annotations
 import rich_click as click
 
 from reconciler.cli.host import at_option, host, moment, paths_argument
-from reconciler.cli.options import base_url_option, common_options, option
-from reconciler.cli.showing import accept_option, form_option, select_option, show_plan, show_run, warn
+from reconciler.cli.kinds import Whole
+from reconciler.cli.options import argument, base_url_option, common_options, option
+from reconciler.cli.showing import (
+    accept_option,
+    form_option,
+    select_option,
+    show_plan,
+    show_run,
+    warn,
+    warn_if_nothing_selected,
+)
 from reconciler.errors import ExitCode, UsageError
 
 
@@ -35,16 +44,19 @@ def plan(
 
     Nothing is called and nothing is written but the file of --out. Exits 5 if a guard refuses the plan.
     """
-    from reconciler.files import write_atomically
+    from reconciler.files import check_writable, write_atomically
     from reconciler.planfile import plan_text
     from reconciler.render import Invocation
 
     here = host(context)
+    if out == "-":
+        raise UsageError("--out takes a file", hint="for the plan file on standard output, use --format json")
+    if out is not None:
+        check_writable(out)
     session = here.session(paths)
     planned = session.plan(at=moment(at), select=select, accept=accept)
     warn(here, planned.desired.warnings)
-    if out == "-":
-        raise UsageError("--out takes a file", hint="for the plan file on standard output, use --format json")
+    warn_if_nothing_selected(here, planned.plan)
     if out is not None:
         write_atomically(out, plan_text(planned.plan).encode("ascii"))
         here.output.note(f"wrote the plan to {out}")
@@ -55,7 +67,7 @@ def plan(
 
 
 @click.command()
-@click.argument("plan_or_run", metavar="PLAN|RUN")
+@argument("plan_or_run", metavar="PLAN|RUN")
 @form_option
 @common_options
 @click.pass_context
@@ -75,8 +87,8 @@ def show(context: click.Context, plan_or_run: str, form: str) -> ExitCode:
 
 
 @click.command()
-@click.argument("plan_file", metavar="PLAN")
-@click.argument("number", required=False, type=click.IntRange(min=1))
+@argument("plan_file", metavar="PLAN")
+@argument("number", metavar="[NUMBER]", required=False, type=Whole(1))
 @common_options
 @click.pass_context
 def explain(context: click.Context, plan_file: str, number: int | None) -> ExitCode:
@@ -93,7 +105,7 @@ def explain(context: click.Context, plan_file: str, number: int | None) -> ExitC
 
 
 @click.command()
-@click.argument("plan_file", metavar="PLAN")
+@argument("plan_file", metavar="PLAN")
 @common_options
 @click.pass_context
 def requests(context: click.Context, plan_file: str) -> ExitCode:

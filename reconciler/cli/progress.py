@@ -18,7 +18,7 @@ class Progress:
         self._output = output
         self._bar: Any = None
         self._task: Any = None
-        self._on_terminal = sys.stderr.isatty() and output.log_format == "text"
+        self._on_terminal = sys.stderr.isatty() and not output.in_json
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -33,6 +33,8 @@ class Progress:
             self._outcome(event)
         elif event.kind == "stopping" and event.message is not None:
             self._line(f"stopping: {event.message.replace('-', ' ')}", stopped_by=event.message)
+        elif event.kind == "step" and event.step is not None:
+            self._output.detail(f"sending step {event.step.number}, try {event.attempt}", step=event.step.number)
         elif event.kind == "report":
             self.close()
 
@@ -47,6 +49,8 @@ class Progress:
         self._bar = Bar(*columns, console=Console(stderr=True, no_color=not self._output.colored(sys.stderr)))
         self._task = self._bar.add_task("applying", total=steps)
         self._bar.start()
+        # Whatever ends the process, even a second Ctrl-C, the terminal keeps its cursor.
+        self._bar.console.show_cursor(True)
 
     def close(self) -> None:
         """Take the bar away."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from reconciler.cli.host import Host, host
-from reconciler.cli.options import base_url_option, common_options, option
-from reconciler.cli.running import Duration, run_and_report, run_options
+from reconciler.cli.kinds import Duration, Rate, Whole, Word
+from reconciler.cli.options import argument, base_url_option, common_options, group, help_if_alone, option
+from reconciler.cli.running import run_and_report, run_options
 from reconciler.cli.showing import show_run
 from reconciler.errors import ExitCode, UsageError
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from reconciler.session import Session
     from reconciler.state.store import Holder
 
-_form = option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="text or json.")
+_form = option("--format", "form", type=Word(["text", "json"]), default="text", help="text or json.")
 
 
-@click.group()
-def runs() -> None:
+@group
+def runs(context: click.Context) -> None:
     """List the runs of an environment, or show one."""
+    help_if_alone(context)
 
 
 @runs.command(name="list")
@@ -46,7 +48,7 @@ def list_runs(context: click.Context, form: str) -> ExitCode:
 
 
 @runs.command(name="show")
-@click.argument("run_id", metavar="RUN")
+@argument("run_id", metavar="RUN")
 @_form
 @common_options
 @click.pass_context
@@ -56,11 +58,11 @@ def show_one(context: click.Context, run_id: str, form: str) -> ExitCode:
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@argument("run_id", metavar="[RUN]", required=False)
 @option("--expired", is_flag=True, help="Send the rest, too, although the plan has expired.")
-@option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many calls a second.")
+@option("--rate", type=Rate(), metavar="N", help="At most so many calls a second.")
 @option("--max-duration", type=Duration(), metavar="D", help="Begin no step after this long, as in 90m.")
-@option("--limit", type=click.IntRange(min=1), metavar="N", help="Send at most so many steps.")
+@option("--limit", type=Whole(1), metavar="N", help="Send at most so many steps.")
 @option("--report", metavar="FILE", help="Write the run report (JSON).")
 @base_url_option
 @common_options
@@ -79,14 +81,21 @@ def resume(
 
     here = host(context)
     session = here.session()
-    options = run_options(here, "resume", rate=rate, max_duration=max_duration, limit=limit)
-    return run_and_report(here, options, lambda: resume_run(session, options, run_id=run_id, expired=expired), report)
+    return run_and_report(
+        here,
+        "resume",
+        lambda options: resume_run(session, options, run_id=run_id, expired=expired),
+        report,
+        rate=rate,
+        max_duration=max_duration,
+        limit=limit,
+    )
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
-@click.argument("number", metavar="STEP", type=click.IntRange(min=1))
-@click.argument("outcome", type=click.Choice(["applied", "not-applied"]))
+@argument("run_id", metavar="RUN")
+@argument("number", metavar="STEP", type=Whole(1))
+@argument("outcome", metavar="applied|not-applied", type=Word(["applied", "not-applied"]))
 @common_options
 @click.pass_context
 def resolve(context: click.Context, run_id: str, number: int, outcome: str) -> ExitCode:
@@ -110,7 +119,7 @@ def resolve(context: click.Context, run_id: str, number: int, outcome: str) -> E
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@argument("run_id", metavar="[RUN]", required=False)
 @common_options
 @click.pass_context
 def abandon(context: click.Context, run_id: str | None) -> ExitCode:
@@ -128,7 +137,7 @@ def abandon(context: click.Context, run_id: str | None) -> ExitCode:
 
 
 @click.command()
-@click.argument("lock_id", metavar="ID")
+@argument("lock_id", metavar="ID")
 @common_options
 @click.pass_context
 def unlock(context: click.Context, lock_id: str) -> ExitCode:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import rich_click as click
-
 from reconciler.cli.host import Host
+from reconciler.cli.kinds import Word
 from reconciler.cli.options import option
 from reconciler.errors import ExitCode, UsageError
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 form_option = option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "markdown"]),
+    type=Word(["text", "json", "markdown"]),
     default="text",
     help="text for people, json for programs, markdown for comments.",
 )
@@ -58,11 +56,13 @@ def show_plan(here: Host, shown: Plan, form: str, invocation: Invocation, *, nex
 
 def warn(here: Host, diagnostics: Iterable[Diagnostic]) -> None:
     """Write what the manifests only warn about to standard error."""
-    from reconciler import render
+    here.output.findings(diagnostics)
 
-    if not here.output.quiet:
-        for line in render.diagnostics_to_text(diagnostics, color=here.output.colored(sys.stderr), total=False):
-            here.output.raw(line)
+
+def warn_if_nothing_selected(here: Host, shown: Plan) -> None:
+    """Say so if ``--select`` took in no account: more likely a slip of the finger than a wish."""
+    if shown.manifests.select and not shown.manifests.accounts:
+        here.output.warning(f"--select {' '.join(shown.manifests.select)} takes in no account")
 
 
 def show_run(here: Host, run_id: str, form: str) -> ExitCode:

@@ -7,12 +7,13 @@ from pathlib import Path
 import rich_click as click
 
 from reconciler.cli.host import host
+from reconciler.cli.kinds import Whole
 from reconciler.cli.options import common_options, option
 from reconciler.errors import ExitCode
 
 
 @click.command()
-@option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port (default: a free one).")
+@option("--port", type=Whole(0, 65535), default=0, metavar="N", help="The port (default: a free one).")
 @option("--world", metavar="FILE", help="The world file (JSON Lines); made if it isn't there.")
 @option("--snapshot", metavar="FILE", help="Fill the world from a snapshot of known state.")
 @option("--faults", metavar="FILE", help="Scripted faults (JSON).")
@@ -31,6 +32,7 @@ def simulate(
 
     Then: PAYWAY_TOKEN=any reconciler apply -e stage --base-url http://127.0.0.1:PORT … in another terminal.
     """
+    from reconciler.files import check_writable
     from reconciler.payway.faults import Faults, load_faults
     from reconciler.payway.server import serve
     from reconciler.payway.simulator import Simulator
@@ -39,6 +41,9 @@ def simulate(
     from reconciler.state.snapshot import read_snapshot
 
     here = host(context)
+    for file in (world, request_log):
+        if file is not None:
+            check_writable(file)
     path = None if world is None else Path(world)
     accounts = () if snapshot is None else read_snapshot(snapshot).accounts
     simulator = Simulator(

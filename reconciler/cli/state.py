@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 import rich_click as click
 
 from reconciler.cli.host import host
-from reconciler.cli.options import common_options, option
+from reconciler.cli.kinds import Word
+from reconciler.cli.options import argument, common_options, group, help_if_alone, option
 from reconciler.cli.running import run_options
 from reconciler.cli.upkeep import backup, recover, verify
 from reconciler.errors import ExitCode, InvalidInput
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from reconciler.model import KnownAccount
 
 
-@click.group()
-def state() -> None:
+@group
+def state(context: click.Context) -> None:
     """Known state: what we know of each account, from exports and from the answers to our own calls."""
+    help_if_alone(context)
 
 
 @state.command()
@@ -42,7 +44,7 @@ def init(context: click.Context) -> ExitCode:
 
 
 @state.command(name="import")
-@click.argument("file", metavar="FILE")
+@argument("file", metavar="FILE")
 @option("--complete", is_flag=True, help="The export is complete: what isn't in it isn't there any more.")
 @option("--force", is_flag=True, help="Take observations older than ours, too.")
 @common_options
@@ -83,8 +85,8 @@ def import_(context: click.Context, file: str, complete: bool, force: bool) -> E
 
 
 @state.command()
-@click.argument("file", metavar="[FILE]", required=False)
-@option("--format", "form", type=click.Choice(["json", "jsonl", "csv"]), help="By default what FILE ends in, or json.")
+@argument("file", metavar="[FILE]", required=False)
+@option("--format", "form", type=Word(["json", "jsonl", "csv"]), help="By default what FILE ends in, or json.")
 @common_options
 @click.pass_context
 def export(context: click.Context, file: str | None, form: str | None) -> ExitCode:
@@ -110,7 +112,7 @@ def export(context: click.Context, file: str | None, form: str | None) -> ExitCo
 
 
 @state.command(name="list")
-@option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="text or json lines.")
+@option("--format", "form", type=Word(["text", "json"]), default="text", help="text or json lines.")
 @common_options
 @click.pass_context
 def list_(context: click.Context, form: str) -> ExitCode:
@@ -125,7 +127,7 @@ def list_(context: click.Context, form: str) -> ExitCode:
 
 
 @state.command()
-@click.argument("account_ids", metavar="ACCOUNT...", nargs=-1, required=True)
+@argument("account_ids", metavar="ACCOUNT...", nargs=-1, required=True)
 @common_options
 @click.pass_context
 def show(context: click.Context, account_ids: tuple[str, ...]) -> ExitCode:
@@ -146,7 +148,7 @@ def show(context: click.Context, account_ids: tuple[str, ...]) -> ExitCode:
 
 
 @state.command()
-@click.argument("account_ids", metavar="ACCOUNT...", nargs=-1, required=True)
+@argument("account_ids", metavar="ACCOUNT...", nargs=-1, required=True)
 @common_options
 @click.pass_context
 def forget(context: click.Context, account_ids: tuple[str, ...]) -> ExitCode:

@@ -9,7 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from reconciler.cli.host import host
-from reconciler.cli.options import common_options
+from reconciler.cli.options import argument, common_options
 from reconciler.cli.running import run_options
 from reconciler.errors import ExitCode, InvalidInput, StoreFailed
 
@@ -39,7 +39,7 @@ def verify(context: click.Context) -> ExitCode:
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@argument("file", metavar="FILE")
 @common_options
 @click.pass_context
 def backup(context: click.Context, file: str) -> ExitCode:
@@ -56,7 +56,7 @@ def backup(context: click.Context, file: str) -> ExitCode:
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@argument("file", metavar="FILE")
 @common_options
 @click.pass_context
 def recover(context: click.Context, file: str) -> ExitCode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from reconciler.cli.host import at_option, host, moment, paths_argument
+from reconciler.cli.kinds import Word
 from reconciler.cli.options import common_options, option
 from reconciler.errors import ExitCode
 
@@ -16,7 +17,7 @@ from reconciler.errors import ExitCode
 @option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github"]),
+    type=Word(["text", "json", "github"]),
     default="text",
     help="text for people, json for programs, github for annotations.",
 )

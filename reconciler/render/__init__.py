@@ -9,12 +9,13 @@ from reconciler.render.explain import explain_to_text
 from reconciler.render.findings import diagnostics_to_text, error_to_text
 from reconciler.render.next_command import Invocation
 from reconciler.render.runs import report_to_text, runs_to_text
-from reconciler.render.to_json import diagnostics_to_github, diagnostics_to_json
+from reconciler.render.to_json import diagnostic_to_json, diagnostics_to_github, diagnostics_to_json
 from reconciler.render.to_markdown import plan_to_markdown
 from reconciler.render.to_text import plan_to_text
 
 __all__ = [
     "Invocation",
+    "diagnostic_to_json",
     "diagnostics_to_github",
     "diagnostics_to_json",
     "diagnostics_to_text",

@@ -25,10 +25,22 @@ def diagnostics_to_json(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
         if last is not None:
             yield last + ","
         # A CI runner that sees `##[` in its log takes an order from it; inside JSON it can be written otherwise.
-        last = "  " + json.dumps(_as_json(diagnostic)).replace("##", r"#\u0023")
+        last = "  " + json.dumps(diagnostic_to_json(diagnostic)).replace("##", r"#\u0023")
     if last is not None:
         yield last
     yield "]}"
+
+
+def diagnostic_to_json(diagnostic: Diagnostic) -> dict[str, Json]:
+    """One finding as a JSON object."""
+    return {
+        "rule": diagnostic.rule,
+        "severity": diagnostic.severity.value,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+        **_position(diagnostic.position),
+        "related": _position(diagnostic.related) if diagnostic.related is not None else None,
+    }
 
 
 def diagnostics_to_github(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
@@ -58,17 +70,6 @@ def _annotation(diagnostic: Diagnostic) -> str:
         f"::{diagnostic.severity.value} file={command_property(place.file)},line={place.line},col={place.column},"
         f"title={command_property(diagnostic.rule)}::{message}"
     )
-
-
-def _as_json(diagnostic: Diagnostic) -> dict[str, Json]:
-    return {
-        "rule": diagnostic.rule,
-        "severity": diagnostic.severity.value,
-        "message": diagnostic.message,
-        "hint": diagnostic.hint,
-        **_position(diagnostic.position),
-        "related": _position(diagnostic.related) if diagnostic.related is not None else None,
-    }
 
 
 def _position(position: Position) -> dict[str, Json]:

@@ -1,0 +1,101 @@
+"""What there is to type: the commands and the options that each of them takes, as words.
+
+Nothing here needs click, so that ``reconciler --help`` is there at once.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+TAGLINE = "Declare Payway user products in YAML, review the plan, apply exactly that."
+FIRST_STEPS = "Begin with `reconciler validate`, then `reconciler plan -e stage`."
+
+_WIDTH = 80
+
+
+class Entry(NamedTuple):
+    """A command: the module of this package and the attribute that hold it, and what it does in a few words."""
+
+    module: str
+    attribute: str
+    words: str
+
+
+class Common(NamedTuple):
+    """An option that every command takes: how it is written, what it takes (``None`` for a flag), what it does."""
+
+    names: tuple[str, ...]
+    takes: str | tuple[str, ...] | None
+    words: str
+
+
+#: The commands, in the order in which they are listed.
+COMMANDS = {
+    "validate": Entry("validate", "validate", "Check manifests; no state, no token, no network."),
+    "plan": Entry("plan", "plan", "Show which calls would be made, and why."),
+    "show": Entry("plan", "show", "Show a saved plan or a run again."),
+    "explain": Entry("plan", "explain", "Say why each call of a saved plan is made."),
+    "requests": Entry("plan", "requests", "Print the exact requests of a saved plan as curl."),
+    "apply": Entry("apply", "apply", "Run a saved plan, or plan and run."),
+    "resume": Entry("runs", "resume", "Go on with a run that was stopped or killed."),
+    "runs": Entry("runs", "runs", "List runs, or show one."),
+    "resolve": Entry("runs", "resolve", "Settle a call whose outcome isn't known."),
+    "abandon": Entry("runs", "abandon", "Give up an unfinished run."),
+    "unlock": Entry("runs", "unlock", "Take the lock away from a holder that is gone."),
+    "state": Entry("state", "state", "Known state: import, export, look at it, mend it."),
+    "simulate": Entry("simulate", "simulate", "Payway on a loopback port, for rehearsals."),
+    "schema": Entry("info", "schema", "Print a JSON schema."),
+    "config": Entry("info", "config", "Show the settings, and where each comes from."),
+    "version": Entry("info", "version", "Print the version."),
+}
+
+#: The options of every command, in the order in which they are listed.
+COMMON = (
+    Common(("-e", "--environment"), "NAME", "stage, production, simulator or a declared one."),
+    Common(("--config",), "FILE", "The settings (default: reconciler.toml)."),
+    Common(("--state",), "URL", "The state store, or file:PATH for a snapshot."),
+    Common(("--color",), ("auto", "always", "never"), "Colour; auto asks the terminal."),
+    Common(("-v", "--verbose"), None, "Say more."),
+    Common(("-q", "--quiet"), None, "Only documents, warnings and errors."),
+    Common(("--log-format",), ("text", "json"), "How messages on standard error look."),
+)
+
+_MORE_OPTIONS = (
+    Common(("--version",), None, "Print the version."),
+    Common(("-h", "--help"), None, "Print this, or what a command does: reconciler COMMAND --help."),
+)
+
+
+def help_page() -> Iterator[str]:
+    """The lines of ``reconciler --help``."""
+    yield "Usage: reconciler [OPTIONS] COMMAND [ARGS]..."
+    yield ""
+    yield TAGLINE
+    yield FIRST_STEPS
+    yield ""
+    yield "Commands:"
+    yield from _columns((name, entry.words) for name, entry in COMMANDS.items())
+    yield ""
+    yield "Options of every command, before or after its name:"
+    yield from _columns((_written(option), option.words) for option in COMMON)
+    yield ""
+    yield "More:"
+    yield from _columns((_written(option), option.words) for option in _MORE_OPTIONS)
+
+
+def _written(option: Common) -> str:
+    names = ", ".join(option.names) if option.names[0][1] != "-" else f"    {option.names[0]}"
+    takes = option.takes
+    return f"{names} {takes if isinstance(takes, str) else '|'.join(takes)}" if takes else names
+
+
+def _columns(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    for name, words in rows:
+        first, *rest = textwrap.wrap(words, _WIDTH - width - 4)
+        yield f"  {name:<{width}}  {first}"
+        for line in rest:
+            yield " " * (width + 4) + line
