@@ -9,16 +9,22 @@ from typing import Final
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF: Final = re.compile(r"refs/[A-Za-z0-9._/+@-]{1,250}")
 
+#: Git's small files are never longer, in bytes; its list of packed refs may be.
+_SMALL: Final = 4096
+_LARGE: Final = 64 * 1024 * 1024
+
 
 def revision(folder: Path) -> str | None:
-    """The commit checked out in ``folder`` or above it; ``None`` outside a checkout or before its first commit."""
+    """The commit checked out in ``folder`` or above it; ``None`` outside a checkout or before its first commit.
+
+    Whatever is odd about the checkout, a plan can be made without naming its commit.
+    """
     try:
         for place in (folder, *folder.parents):
             git = place / ".git"
             if git.exists():
                 return _head(_git_dir(git))
     except (OSError, ValueError):
-        # Whatever is odd about the checkout, a plan can be made without naming its commit.
         return None
     return None
 
@@ -27,28 +33,43 @@ def _git_dir(git: Path) -> Path:
     """The git directory; in a linked work tree, ``.git`` is a file that names it."""
     if git.is_dir():
         return git
-    target = git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-    return git.parent / target
+    kind, _, target = _line(git).partition(":")
+    if kind != "gitdir":
+        raise ValueError(f"{git} names no git directory")
+    return git.parent / target.strip()
 
 
 def _head(git: Path) -> str | None:
-    head = (git / "HEAD").read_text(encoding="utf-8").strip()
+    head = _line(git / "HEAD")
     if not head.startswith("ref:"):
-        return head if _COMMIT.fullmatch(head) else None
+        return _commit(head)
     name = head.removeprefix("ref:").strip()
     if not _REF.fullmatch(name) or ".." in name:
         return None
     common = git / "commondir"
-    shared = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
+    shared = git / _line(common) if common.exists() else git
     for base in (git, shared):
-        loose = base / name
-        if loose.is_file():
-            commit = loose.read_text(encoding="utf-8").strip()
-            return commit if _COMMIT.fullmatch(commit) else None
+        if (base / name).is_file():
+            return _commit(_line(base / name))
     packed = shared / "packed-refs"
-    if packed.is_file():
-        for line in packed.read_text(encoding="utf-8").splitlines():
-            commit, _, ref = line.partition(" ")
-            if ref == name and _COMMIT.fullmatch(commit):
-                return commit
-    return None
+    lines = _text(packed, _LARGE).splitlines() if packed.is_file() else ()
+    return next((_commit(line.partition(" ")[0]) for line in lines if line.partition(" ")[2] == name), None)
+
+
+def _commit(text: str) -> str | None:
+    return text if _COMMIT.fullmatch(text) else None
+
+
+def _line(path: Path) -> str:
+    return _text(path, _SMALL).strip()
+
+
+def _text(path: Path, longest: int) -> str:
+    """The text of a regular file: a pipe in its place would never end. Raises `OSError` or `ValueError`."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no file")
+    with path.open("rb") as file:
+        data = file.read(longest + 1)
+    if len(data) > longest:
+        raise ValueError(f"{path} is too long")
+    return data.decode("utf-8")

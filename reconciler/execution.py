@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
     from reconciler.runreport import Event, RunReport
     from reconciler.session import Session
+    from reconciler.state.memory import MemoryStore
     from reconciler.wire import Sender
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -102,17 +103,35 @@ def apply_plan(
 def dry_run(
     session: Session, plan: Plan, text: str, options: RunOptions, *, declared: Iterable[DeclaredAccount] = ()
 ) -> RunReport:
-    """The same run against a simulator over a copy of known state: nothing is sent, nothing is written."""
+    """The same run against a simulator over a copy of known state: nothing is sent, nothing is written.
+
+    Known state may be a snapshot (``file:``), too.
+    """
     from reconciler.payway.world import World
-    from reconciler.state.memory import copy_of
 
     verify_place(plan, environment=session.environment, host=session.host)
-    with closing(session.open_store(read_only=True)) as store:
-        copy = copy_of(store)
+    with _copy_of_known(session) as copy:
         world = World.from_known(copy.view().accounts(), session.clock, declared=declared)
         with closing(simulator_over(session, world)) as sender:
             report = _applier(session, copy, sender, options).run(plan, text, new_holder(session, options))
     return replace(report, simulated=True)
+
+
+@contextmanager
+def _copy_of_known(session: Session) -> Iterator[MemoryStore]:
+    from reconciler.state import scheme_of
+    from reconciler.state.memory import MemoryStore, copy_of
+
+    if scheme_of(session.settings.state) != "file":
+        with closing(session.open_store(read_only=True)) as store:
+            yield copy_of(store)
+        return
+    view = session.known()
+    copy = MemoryStore(session.environment, lineage=view.head.lineage, filled=True)
+    with copy.change() as change:
+        for account in view.accounts():
+            change.put_account(account)
+    yield copy
 
 
 def resume_run(session: Session, options: RunOptions, *, run_id: str | None = None, expired: bool = False) -> RunReport:

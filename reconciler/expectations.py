@@ -8,6 +8,7 @@ so does one after another merge.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -50,19 +51,23 @@ def accepted_by(reviewed: Plan) -> tuple[str, ...]:
 
 
 def _surprises(plan: Plan, reviewed: Plan) -> Iterator[str]:
-    places = {_key(step): place for place, step in enumerate(reviewed.steps)}
+    places: dict[tuple[object, ...], deque[int]] = {}
+    for place, step in enumerate(reviewed.steps):
+        places.setdefault(_key(step), deque()).append(place)
     last = -1
     for step in plan.steps:
-        place = places.get(_key(step))
-        if place is None:
-            yield f"step {step.number}: {step.action} of account {step.account_id} isn't in it"
+        what = f"step {step.number}: {step.action} of account {step.account_id}"
+        left = places.get(_key(step))
+        if not left:
+            yield f"{what} isn't in it" if left is None else f"{what} is in it less often"
             continue
+        place = left.popleft()
         if place < last:
-            yield f"step {step.number}: {step.action} of account {step.account_id} comes in another order"
+            yield f"{what} comes in another order"
         last = max(last, place)
         before = reviewed.steps[place].impact
         if IMPACTS.index(step.impact) > IMPACTS.index(before):
-            yield f"step {step.number}: {step.action} of account {step.account_id} would {step.impact}, not {before}"
+            yield f"{what} would {step.impact}, not {before}"
 
 
 def _key(step: Step) -> tuple[object, ...]:

@@ -6,12 +6,14 @@ A `Session` is one command's view of one environment. It knows no screen; whatev
 
 from __future__ import annotations
 
+import codecs
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import InvalidInput, UsageError
 from reconciler.instants import minute_of
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from reconciler.state.store import Store
 
 Clock = Callable[[], datetime]
+
+#: So much of a file tells whether it was meant to be a plan, whatever a formatter made of it.
+_HEAD: Final = 64 * 1024
 
 
 def system_clock() -> datetime:
@@ -125,7 +130,9 @@ class Session:
         guards.check_limits(self.settings.guards)
         for name in names:
             if name not in guards.DEFAULTS:
-                raise UsageError(f"there is no guard {name!r}", hint=f"guards are {', '.join(guards.DEFAULTS)}")
+                near = difflib.get_close_matches(name, guards.DEFAULTS, n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise UsageError(f"there is no guard {name!r}{meant}", hint=f"guards are {', '.join(guards.DEFAULTS)}")
         return frozenset(names)
 
 
@@ -149,18 +156,28 @@ def read_plan_file(path: str) -> tuple[Plan, str]:
 
 
 def looks_like_plan(path: str) -> bool:
-    """True if a file was meant to be a plan file, whether or not it is a good one."""
-    from reconciler.plan import FORMAT
+    """True if a file was meant to be a plan file, whether or not it is a good one.
 
+    So is a pipe: manifests don't come from one, and looking into it would empty it.
+    """
     try:
+        if Path(path).is_fifo():
+            return True
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
-            head = file.read(400)
+            head = file.read(_HEAD)
     except OSError:
         return False
-    return head.lstrip().startswith(b"{") and (FORMAT.encode() in head or b'"plan_id"' in head)
+    begins = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+    return begins and any(mark in head for mark in (b'"reconciler.plan/', b'"plan_id"', b'"steps_digest"'))
 
 
 def _revision() -> str | None:
     from reconciler.checkout import revision
 
-    return revision(Path.cwd())
+    try:
+        return revision(Path.cwd())
+    except OSError:
+        # The working folder may have been deleted meanwhile.
+        return None

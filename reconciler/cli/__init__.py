@@ -6,12 +6,13 @@ Each file here holds the commands of one subject and imports what it needs insid
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ExitCode, InvalidInput, ReconcilerError
 
 
 def main() -> NoReturn:
@@ -46,6 +47,13 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         output.abandon()
         return ExitCode.INTERRUPTED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            output.bug(error)
+            return ExitCode.BUG
+        output.abandon()
+        output.error(InvalidInput(f"nothing can be written: {error.strerror}", hint="check where the output is led to"))
+        return ExitCode.INVALID
     except Exception as error:
         output.bug(error)
         return ExitCode.BUG

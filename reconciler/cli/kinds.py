@@ -35,6 +35,10 @@ class Word(click.Choice[str]):
         near = nearest(str(value), self.choices)
         return f"{value!r} isn't one of {', '.join(self.choices)}" + (f"; did you mean {near!r}?" if near else "")
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """All the words, on one line."""
+        return f"It is one of {', '.join(self.choices)}"
+
 
 class Whole(click.ParamType[int]):
     """A whole number from ``least`` to ``most``."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from reconciler.errors import InvalidInput
 
@@ -46,9 +46,23 @@ class Output:
 
         Raises `BrokenPipeError` if nobody reads it any more, `InvalidInput` if it can't be written.
         """
-        for piece in pieces:
-            self._write(piece)
-        self._write(None)
+        with self.writing() as stdout:
+            for piece in pieces:
+                stdout.write(piece)
+
+    @contextmanager
+    def writing(self) -> Iterator[TextIO]:
+        """Standard output, for a block that writes to it. Raises as `text` does."""
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.abandon()
+            raise InvalidInput(
+                f"standard output can't be written: {error.strerror}", hint="check where it is led to"
+            ) from None
 
     def note(self, message: str, **facts: object) -> None:
         """Say something in passing; ``--quiet`` silences it."""
@@ -145,21 +159,6 @@ class Output:
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") in _DUMB:
             return False
         return (stream or sys.stdout).isatty()
-
-    def _write(self, piece: str | None) -> None:
-        """Write ``piece``, or make sure that all before it is written."""
-        try:
-            if piece is None:
-                sys.stdout.flush()
-            else:
-                sys.stdout.write(piece)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            self.abandon()
-            raise InvalidInput(
-                f"standard output can't be written: {error.strerror}", hint="check where it is led to"
-            ) from None
 
     def _say(self, level: str, message: str, facts: dict[str, Any]) -> None:
         if self.in_json:

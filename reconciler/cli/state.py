@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -93,21 +92,25 @@ def export(context: click.Context, file: str | None, form: str | None) -> ExitCo
     """Write known state as a snapshot, to FILE or standard output."""
     import io
 
-    from reconciler.files import write_atomically
+    from reconciler.files import check_writable, write_atomically
     from reconciler.state import require_filled
     from reconciler.state.export import write_snapshot
 
     here = host(context)
     named = file is not None and file != "-"
+    if named:
+        check_writable(str(file))
     chosen = form or ({"jsonl": "jsonl", "csv": "csv"}.get(str(file).rpartition(".")[2], "json") if named else "json")
     with closing(here.session().open_store(read_only=True)) as store:
         require_filled(store)
-        stream: TextIO = io.StringIO() if named else sys.stdout
-        write_snapshot(store.view(), stream, chosen)
-        if isinstance(stream, io.StringIO):
-            write_atomically(str(file), stream.getvalue().encode("utf-8"))
-            here.output.note(f"wrote known state to {file}")
-    sys.stdout.flush()
+        if not named:
+            with here.output.writing() as stdout:
+                write_snapshot(store.view(), stdout, chosen)
+            return ExitCode.DONE
+        text = io.StringIO()
+        write_snapshot(store.view(), text, chosen)
+    write_atomically(str(file), text.getvalue().encode("utf-8"))
+    here.output.note(f"wrote known state to {file}")
     return ExitCode.DONE
 
 
