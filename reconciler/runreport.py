@@ -114,9 +114,9 @@ class Event:
     """Something that happens in a run, for whoever shows progress.
 
     ``run``: it begins (``run_id``, ``steps`` in all, and it will take about ``seconds``) · ``step``: a call is about to
-    be sent (``step``, ``attempt``) · ``waiting``: nothing is sent for ``seconds`` · ``outcome``: an entry was written (``step``, ``entry``)
-    · ``stopping``: the run stops before its end (``message``, a key as in `RunReport.stopped_by`)
-    · ``report``: it is over (``report``).
+    be sent (``step``, ``attempt``) · ``waiting``: nothing is sent for ``seconds`` · ``outcome``: an entry was written
+    (``step``, ``entry``) · ``stopping``: the run stops before its end (``message``, a key as in
+    `RunReport.stopped_by`) · ``report``: it is over (``report``).
     """
 
     kind: EventKind
