@@ -1,16 +1,22 @@
-"""Write the pages that are drawn from the code: `docs/rules.md` and `docs/calls.md` (`make docs`).
+"""Write the pages that are drawn from the code: rules, calls and commands (`make docs`).
 
 Each page is a function of the tables in the code, so a test can compare and nobody has to remember.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+import click
+
 from reconciler import rules
+from reconciler.cli.app import app
+from reconciler.cli.menu import COMMANDS, COMMON, EXIT_CODES, Common
+from reconciler.cli.options import SAID_ALOUD, variable_of
 from reconciler.operations import API_PREFIX, COMMON_ERRORS, METHOD, OPERATIONS, Operation
 
 HERE: Final = Path(__file__).parent
@@ -53,6 +59,20 @@ SECTIONS: Final = (
 )
 
 
+COMMANDS_INTRODUCTION: Final = """\
+Documents go to standard output, all else to standard error. Options stand before or after the command's name. Each
+has a variable, but for those that must be said aloud; the option goes before the variable, that before
+`reconciler.toml`, that before the default, and `config show --origin` says which won. A variable that is empty isn't
+set; an option or argument that is empty is refused, for it is most likely a variable that wasn't set. A flag's
+variable is `true` or `false`; that of an option that can be repeated holds one value a line.
+No option takes a credential.
+"""
+
+EXIT_CODES_INTRODUCTION: Final = """\
+If several hold: 74 and 69 before 8, that before 7. `plan` shows the plan and then exits 5 if a guard refuses it.
+"""
+
+
 def rules_page() -> str:
     """Every rule id with its sentence, in the order of the code."""
     parts = [
@@ -79,8 +99,65 @@ def calls_page() -> str:
     return "\n".join(parts)
 
 
+def commands_page() -> str:
+    """Every command and option as click knows them, and the exit codes."""
+    parts = [
+        "# Commands\n",
+        NOTICE,
+        COMMANDS_INTRODUCTION,
+        "## Options of every command\n",
+        _table(("option", "variable", "what it does"), map(_common_row, COMMON)),
+    ]
+    root = click.Context(app, info_name="reconciler")
+    for name in COMMANDS:
+        command = app.get_command(root, name)
+        assert command is not None
+        parts += _command_sections(command, click.Context(command, root, info_name=name))
+    rows = ((str(code), meaning) for code, meaning in EXIT_CODES.items())
+    parts += ["## Exit codes\n", EXIT_CODES_INTRODUCTION, _table(("code", "meaning"), rows)]
+    return "\n".join(parts)
+
+
 #: The generated pages by file name.
-PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({"rules.md": rules_page, "calls.md": calls_page})
+PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {"rules.md": rules_page, "calls.md": calls_page, "commands.md": commands_page}
+)
+
+
+def _command_sections(command: click.Command, context: click.Context) -> Iterable[str]:
+    pieces = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield f"## `{context.command_path}`\n"
+    yield f"```text\n{pieces}\n```\n"
+    yield f"{inspect.cleandoc(command.help or '')}\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from _command_sections(below, click.Context(below, context, info_name=name))
+        return
+    common = {name for option in COMMON for name in option.names}
+    own = [p for p in command.params if isinstance(p, click.Option) and not common & set(p.opts)]
+    if own:
+        yield _table(("option", "variable", "what it does"), map(_option_row, own))
+
+
+def _option_row(option: click.Option) -> tuple[str, ...]:
+    choices = tuple(option.type.choices) if isinstance(option.type, click.Choice) else None
+    takes = None if option.is_flag else option.metavar if choices is None else choices
+    words = option.help or ""
+    if isinstance(option.default, str):
+        words += f" Default: {option.default}."
+    if option.multiple:
+        words += " Can be repeated."
+    return _common_row(Common(tuple(option.opts), takes, words))
+
+
+def _common_row(option: Common) -> tuple[str, ...]:
+    takes = option.takes if isinstance(option.takes, str | None) else "|".join(option.takes)
+    written = ", ".join(option.names) + (f" {takes}" if takes else "")
+    flag = next(name for name in option.names if name.startswith("--"))
+    variable = "" if flag in SAID_ALOUD else f"`{variable_of(flag)}`"
+    return (f"`{written}`".replace("|", r"\|"), variable, option.words.replace("|", r"\|"))
 
 
 def _rule_rows(table: Mapping[str, str]) -> Iterable[tuple[str, ...]]:

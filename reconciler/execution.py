@@ -111,6 +111,9 @@ def dry_run(
 
     verify_place(plan, environment=session.environment, host=session.host)
     with _copy_of_known(session) as copy:
+        if plan.known_state.lineage is None:
+            # A snapshot that doesn't say which store it is of: whether this is the one, its accounts tell.
+            plan = replace(plan, known_state=replace(plan.known_state, lineage=copy.head().lineage))
         world = World.from_known(copy.view().accounts(), session.clock, declared=declared)
         with closing(simulator_over(session, world)) as sender:
             report = _applier(session, copy, sender, options).run(plan, text, new_holder(session, options))

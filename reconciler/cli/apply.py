@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import rich_click as click
 from click.core import ParameterSource
 
-from reconciler.cli.host import Host, host, paths_argument
+from reconciler.cli.host import Host, host
 from reconciler.cli.kinds import Duration, Rate, Whole
-from reconciler.cli.options import base_url_option, common_options, option
+from reconciler.cli.options import argument, base_url_option, common_options, option
 from reconciler.cli.running import run_and_report
 from reconciler.cli.showing import accept_option, select_option, show_plan, warn, warn_if_nothing_selected
 from reconciler.errors import ExitCode, NotApproved, Refused, UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@paths_argument
+@argument("paths", nargs=-1, metavar="PLAN|[PATHS]...")
 @option("--yes", is_flag=True, help="Don't ask.")
 @option("--dry-run", is_flag=True, help="Run it against the simulator over a copy of known state; nothing is sent.")
 @option("--expect", metavar="DIGEST|PLAN", help="Plan again, and run only what this reviewed plan holds.")

@@ -62,6 +62,24 @@ COMMON = (
     Common(("--log-format",), ("text", "json"), "How messages on standard error look."),
 )
 
+#: What each exit code means (contract, section 6).
+EXIT_CODES = {
+    0: "done, or nothing to do",
+    1: "a bug of this program",
+    2: "the plan holds changes (only with `plan --detailed-exitcode`)",
+    3: "input that can't be used: a manifest, plan, snapshot, setting or file",
+    4: "a plan that is stale, expired, altered, foreign or a what-if",
+    5: "refused: a guard, a protection, or a journal that would be lost",
+    6: "the store is locked, or an unfinished run is in the way",
+    7: "the apply is incomplete: some step failed or was skipped",
+    8: "at least one step's outcome isn't known",
+    9: "nobody approved",
+    64: "the command line can't be understood",
+    69: "Payway can't be reached, or refuses the credentials",
+    74: "the state store failed",
+    130: "interrupted by a signal; the journal is consistent",
+}
+
 _MORE_OPTIONS = (
     Common(("--version",), None, "Print the version."),
     Common(("-h", "--help"), None, "Print this, or what a command does: reconciler COMMAND --help."),

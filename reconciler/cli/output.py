@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from reconciler.diagnostics import Diagnostic
     from reconciler.errors import ReconcilerError
 
-_DUMB = ("dumb", "unknown")
+#: Terminals that only print lines.
+DUMB = ("dumb", "unknown")
 
 
 class Output:
@@ -156,7 +157,7 @@ class Output:
         """True if ``stream`` (standard output, unless said) gets colour."""
         if self.color != "auto":
             return self.color == "always"
-        if os.environ.get("NO_COLOR") or os.environ.get("TERM") in _DUMB:
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") in DUMB:
             return False
         return (stream or sys.stdout).isatty()
 

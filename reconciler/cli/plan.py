@@ -73,13 +73,15 @@ def plan(
 @click.pass_context
 def show(context: click.Context, plan_or_run: str, form: str) -> ExitCode:
     """Show a saved plan again, or a run by its id."""
-    from pathlib import Path
+    import os
 
     from reconciler.render import Invocation
     from reconciler.session import read_plan_file
 
     here = host(context)
-    if plan_or_run != "-" and not Path(plan_or_run).exists():
+    # A run's id holds neither; what was meant as a file is reported as one that isn't there.
+    named_as_file = plan_or_run == "-" or "/" in plan_or_run or "." in plan_or_run
+    if not (named_as_file or os.path.lexists(plan_or_run)):
         return show_run(here, plan_or_run, form)
     saved, _ = read_plan_file(plan_or_run)
     show_plan(here, saved, form, Invocation(plan_or_run, (), here.repeated()))

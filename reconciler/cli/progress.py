@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from reconciler.cli.output import Output
+from reconciler.cli.output import DUMB, Output
 
 if TYPE_CHECKING:
     from reconciler.runreport import Event
@@ -18,7 +19,7 @@ class Progress:
         self._output = output
         self._bar: Any = None
         self._task: Any = None
-        self._on_terminal = sys.stderr.isatty() and not output.in_json
+        self._on_terminal = sys.stderr.isatty() and not output.in_json and os.environ.get("TERM") not in DUMB
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -75,7 +76,9 @@ class Progress:
 
     def _line(self, text: str, **facts: object) -> None:
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            from reconciler.render.escape import copyable
+
+            self._bar.console.print(copyable(text), markup=False, highlight=False, soft_wrap=True)
         else:
             self._output.note(text, **facts)
 
