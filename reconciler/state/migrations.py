@@ -1,39 +1,18 @@
-"""The tables of an SQLite store, as numbered migrations that run once each, in one transaction.
-
-A migration that was released is never edited: stores remember the checksum of each one that made them.
-"""
+"""The tables of an SQLite store, as numbered migrations that run once each, in one transaction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from reconciler import canonical
 from reconciler.errors import StoreFailed
 from reconciler.instants import clock_text
+from reconciler.state.ledger import LEDGER, Migration, older, version_in
 from reconciler.state.sqlite_file import Database, copy_to
 
 #: Marks a file as a store of ours: ``PWRC`` in SQLite's header.
 APPLICATION_ID: Final = 0x50575243
 
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One step of the schema. ``number`` counts from 1."""
-
-    number: int
-    name: str
-    statements: tuple[str, ...]
-
-    @property
-    def checksum(self) -> str:
-        """What a store remembers of it."""
-        return canonical.digest([self.name, *self.statements])
-
-
-_LEDGER: Final = """CREATE TABLE migrations (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)"""
 
 FIRST: Final = Migration(
     1,
@@ -89,28 +68,17 @@ def version_of(database: Database) -> int:
             f"state store {path}: it is an SQLite database of another program", hint="check the path given as --state"
         )
     done: dict[int, str] = dict(database.all("SELECT number, checksum FROM migrations ORDER BY number"))
-    newest = MIGRATIONS[-1].number
-    if max(done) > newest:
-        raise StoreFailed(
-            f"state store {path}: it was written by a newer version (schema {max(done)}, this one knows {newest})",
-            hint="upgrade payway-reconciler",
-        )
-    for migration in MIGRATIONS:
-        if done.get(migration.number, migration.checksum) != migration.checksum:
-            raise StoreFailed(
-                f"state store {path}: its schema {migration.number} isn't the one that this version knows",
-                hint="it was made by an unreleased or altered version; export there, import here",
-            )
-    return max(done)
+    return version_in(done, MIGRATIONS, database.place)
 
 
 def require_current(database: Database) -> None:
     """Raises `StoreFailed` unless the store has the newest schema: what reading alone may ask for."""
     version = version_of(database)
     if version < MIGRATIONS[-1].number:
-        raise StoreFailed(
-            f"state store {database.path}: it has an older schema ({version}), and reading may not change that",
-            hint="run `reconciler state verify` where the store may be written; it migrates the store after a backup",
+        raise older(
+            database.place,
+            version,
+            "run `reconciler state verify` where the store may be written; it migrates the store after a backup",
         )
 
 
@@ -122,7 +90,7 @@ def migrate(database: Database) -> int:
     version = version_of(database)
     if version == 0:
         database.all(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.all(_LEDGER)
+        database.all(LEDGER)
     elif version < MIGRATIONS[-1].number:
         _keep_backup(database, version)
     now = clock_text(datetime.now(UTC))

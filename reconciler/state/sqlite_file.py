@@ -85,6 +85,16 @@ class Database:
             # What a stranger's file defines (views, triggers) must not run functions with side effects.
             self.connection.execute("PRAGMA trusted_schema = OFF")
 
+    @property
+    def place(self) -> str:
+        """The file's path, as people read it."""
+        return str(self.path)
+
+    @property
+    def in_transaction(self) -> bool:
+        """True while a transaction is under way."""
+        return self.connection.in_transaction
+
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement. Raises `StoreFailed`."""
         with translated(self.path):
@@ -96,12 +106,6 @@ class Database:
         """The first row of a statement. Raises `StoreFailed`."""
         rows = self.all(sql, values)
         return rows[0] if rows else None
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a statement, as they come. Raises `StoreFailed`."""
-        with translated(self.path):
-            yield from self.connection.execute(sql, values)
-        self.ensure_unchanged()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

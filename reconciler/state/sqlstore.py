@@ -1,0 +1,312 @@
+"""What the stores in SQL databases share: their tables' statements, and what a change is.
+
+A backend brings a `Database`, whose transactions have the store for themselves, and a way to read one moment of it.
+"""
+
+# ruff: noqa: D102 -- the protocol in store.py says what each method does
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import astuple, dataclass, field, fields
+from typing import Any, Final, Generic, Protocol, TypeVar
+from weakref import WeakSet
+
+from reconciler.canonical import digest_bytes
+from reconciler.errors import InvalidInput, StoreFailed
+from reconciler.model import KnownAccount, KnownHead, KnownView
+from reconciler.state import locking
+from reconciler.state.accounts import arranged, decoded, encoded, user_product_ids
+from reconciler.state.store import CHAIN_START, Change, Holder, JournalEntry, Lock, Run
+
+_ENTRY_FIELDS: Final = tuple(f.name for f in fields(JournalEntry))
+_RUN_FIELDS: Final = tuple(f.name for f in fields(Run))
+_HOLDER_FIELDS: Final = tuple(f.name for f in fields(Holder))
+
+# Built from the names of our own dataclasses, never from data.
+_ENTRIES: Final = f"SELECT {', '.join(_ENTRY_FIELDS)} FROM journal"  # noqa: S608
+_ADD_ENTRY: Final = f"INSERT INTO journal ({', '.join(_ENTRY_FIELDS)}) VALUES ({', '.join('?' for _ in _ENTRY_FIELDS)})"  # noqa: S608
+_RUNS: Final = f"SELECT {', '.join(_RUN_FIELDS)} FROM runs ORDER BY place"  # noqa: S608
+_PUT_RUN: Final = (
+    f"INSERT INTO runs ({', '.join(_RUN_FIELDS)}) VALUES ({', '.join('?' for _ in _RUN_FIELDS)}) "  # noqa: S608
+    f"ON CONFLICT (run_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _RUN_FIELDS)}"
+)
+_ACCOUNTS: Final = "SELECT account_id, document, observed_at, digest FROM accounts"
+_PUT_ACCOUNT: Final = (
+    "INSERT INTO accounts (account_id, customer_number, document, digest, observed_at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (account_id) DO UPDATE SET customer_number = excluded.customer_number, document = excluded.document, "
+    "digest = excluded.digest, observed_at = excluded.observed_at, entry = NULL"
+)
+_LOCK: Final = f"SELECT epoch, {', '.join(_HOLDER_FIELDS)} FROM lock"  # noqa: S608
+_SET_LOCK: Final = f"UPDATE lock SET epoch = ?, {', '.join(f'{name} = ?' for name in _HOLDER_FIELDS)}"  # noqa: S608
+_FREE: Final = (None,) * len(_HOLDER_FIELDS)
+
+_PAGE: Final = 1000
+
+_Row = tuple[Any, ...]
+
+
+class Database(Protocol):
+    """One connection to a store's tables. Values stand where a statement has a ``?``. One thread at a time."""
+
+    @property
+    def place(self) -> str:
+        """Where the tables are, as people read it."""
+        ...
+
+    @property
+    def in_transaction(self) -> bool:
+        """True while a `transaction` is under way."""
+        ...
+
+    def all(self, sql: str, values: Sequence[Any] = ()) -> list[_Row]:
+        """The rows of a statement. Raises `StoreFailed`."""
+        ...
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> _Row | None:
+        """The first row of a statement. Raises `StoreFailed`."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A transaction that has the store for itself from the start, and ends durable or not at all."""
+        ...
+
+    def close(self) -> object:
+        """Give the connection back; nothing happens if that was done before."""
+        ...
+
+
+_Backend = TypeVar("_Backend", bound=Database)
+
+
+class SqlStore(ABC, Generic[_Backend]):
+    """`reconciler.state.store.Store` in the tables behind ``database``. One thread at a time may use it."""
+
+    def __init__(self, database: _Backend, *, read_only: bool) -> None:
+        self._database = database
+        self._read_only = read_only
+        self._moments: WeakSet[_Backend] = WeakSet()
+
+    @abstractmethod
+    def _moment(self) -> _Backend:
+        """A connection of its own that sees the store as it is now until it is closed."""
+
+    def head(self) -> KnownHead:
+        return head_of(self._database)
+
+    def is_filled(self) -> bool:
+        return self._database.all("SELECT filled FROM meta") == [(1,)]
+
+    def view(self) -> KnownView:
+        moment = self._moment()
+        self._moments.add(moment)
+
+        def accounts() -> Iterator[KnownAccount]:
+            return (_decoded(moment, row) for page in _pages(moment) for row in page)
+
+        def account_of(user_product_id: str) -> str | None:
+            sql = "SELECT min(account_id) FROM user_products WHERE user_product_id = ?"
+            row = moment.one(sql, (user_product_id,))
+            return row[0] if row is not None else None
+
+        return KnownView(head_of(moment), accounts, account_of)
+
+    def account(self, account_id: str) -> KnownAccount | None:
+        return _account(self._database, account_id)
+
+    @contextmanager
+    def change(self, fence: Lock | None = None) -> Iterator[Change]:
+        self._refuse_reader()
+        if self._database.in_transaction:
+            raise RuntimeError("a change is under way already")
+        with self._database.transaction():
+            if fence is not None and fence != (present := self.lock()):
+                raise locking.lost(fence, present)
+            change = _SqlChange(self._database, self.last_entry())
+            yield change
+            change.finish()
+
+    def acquire(self, holder: Holder) -> Lock:
+        self._refuse_reader()
+        with self._database.transaction():
+            present = self.lock()
+            if present is not None:
+                raise locking.held(present)
+            epoch = int(self._database.all("SELECT epoch FROM lock")[0][0]) + 1
+            self._database.all(_SET_LOCK, (epoch, *astuple(holder)))
+        return Lock(holder, epoch)
+
+    def release(self, lock: Lock) -> None:
+        self._refuse_reader()
+        with self._database.transaction():
+            if self.lock() == lock:
+                self._database.all(_SET_LOCK, (lock.epoch, *_FREE))
+
+    def lock(self) -> Lock | None:
+        row = self._database.one(_LOCK)
+        return None if row is None or row[1] is None else Lock(Holder(*row[1:]), row[0])
+
+    def break_lock(self, lock_id: str) -> Lock:
+        self._refuse_reader()
+        with self._database.transaction():
+            broken = self.lock()
+            if broken is None or broken.holder.lock_id != lock_id:
+                raise locking.not_holding(lock_id, broken)
+            self._database.all(_SET_LOCK, (broken.epoch + 1, *_FREE))
+        return broken
+
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(Run(*row) for row in self._database.all(_RUNS))
+
+    def entries(self, run_id: str | None = None) -> Iterator[JournalEntry]:
+        # Page by page, so that whoever reads may write meanwhile.
+        only, values = ("", ()) if run_id is None else (" AND run_id = ?", (run_id,))
+        sql = f"{_ENTRIES} WHERE sequence > ?{only} ORDER BY sequence LIMIT {_PAGE}"
+        rows = self._database.all(sql, (0, *values))
+        while rows:
+            entries = [JournalEntry(*row) for row in rows]
+            yield from entries
+            rows = self._database.all(sql, (entries[-1].sequence, *values))
+
+    def last_entry(self) -> JournalEntry | None:
+        row = self._database.one(f"{_ENTRIES} ORDER BY sequence DESC LIMIT 1")
+        return None if row is None else JournalEntry(*row)
+
+    def written_by(self, account_id: str) -> int | None:
+        row = self._database.one("SELECT entry FROM accounts WHERE account_id = ?", (account_id,))
+        return None if row is None else row[0]
+
+    def damage(self) -> tuple[str, ...]:
+        found: list[str] = []
+        with closing(self._moment()) as moment:
+            for page in _pages(moment):
+                indexed = _indexed(moment, page)
+                for row in page:
+                    account_id, document, _, digest = row
+                    if digest_bytes(document.encode()) != digest:
+                        found.append(f"account {account_id}: what is known of it was altered outside the program")
+                        continue
+                    index = indexed.get(account_id, frozenset())
+                    if index != user_product_ids(_decoded(moment, row)):
+                        found.append(f"account {account_id}: the index of user products is off ({len(index)} entries)")
+        return tuple(found)
+
+    def close(self) -> None:
+        for moment in tuple(self._moments):
+            moment.close()
+        self._database.close()
+
+    def _refuse_reader(self) -> None:
+        if self._read_only:
+            raise StoreFailed(
+                f"state store {self._database.place}: it was opened for reading only", hint="this is a bug"
+            )
+
+
+@dataclass(slots=True)
+class _SqlChange:
+    """A change inside its transaction. ``last`` is the end of the journal's chain."""
+
+    database: Database
+    last: JournalEntry | None
+    touched: set[str] = field(default_factory=set)
+    written: dict[str, int] = field(default_factory=dict)
+
+    def account(self, account_id: str) -> KnownAccount | None:
+        return _account(self.database, account_id)
+
+    def put_account(self, account: KnownAccount) -> None:
+        account = arranged(account)
+        account_id = account.account_id
+        number = account.customer_number
+        # Only for people who query the table; the document keeps the number whatever it is made of.
+        column = number if isinstance(number, str) and number.isprintable() else None
+        self.database.all(_PUT_ACCOUNT, (account_id, column, *encoded(account), account.observed_at))
+        self._index(account_id, user_product_ids(account))
+        self.touched.add(account_id)
+
+    def remove_account(self, account_id: str) -> None:
+        if self.account(account_id) is not None:
+            self.database.all("DELETE FROM accounts WHERE account_id = ?", (account_id,))
+            self._index(account_id, frozenset())
+            self.touched.add(account_id)
+
+    def append(self, entry: JournalEntry) -> JournalEntry:
+        sequence, previous = (1, CHAIN_START) if self.last is None else (self.last.sequence + 1, self.last.hash)
+        self.last = entry.chained(sequence, previous)
+        self.database.all(_ADD_ENTRY, astuple(self.last))
+        self.written[entry.account_id] = sequence
+        return self.last
+
+    def put_run(self, run: Run) -> None:
+        self.database.all(_PUT_RUN, astuple(run))
+
+    def mark_filled(self) -> None:
+        self.database.all("UPDATE meta SET filled = 1")
+
+    def finish(self) -> None:
+        """What a change means for the whole store, before it counts."""
+        if self.touched:
+            self.database.all("UPDATE meta SET serial = serial + 1")
+        for account_id in self.touched & self.written.keys():
+            row = (self.written[account_id], account_id)
+            self.database.all("UPDATE accounts SET entry = ? WHERE account_id = ?", row)
+
+    def _index(self, account_id: str, ids: frozenset[str]) -> None:
+        self.database.all("DELETE FROM user_products WHERE account_id = ?", (account_id,))
+        for user_product_id in sorted(ids):
+            self.database.all("INSERT INTO user_products VALUES (?, ?)", (user_product_id, account_id))
+
+
+def missing(place: str) -> InvalidInput:
+    """The refusal for a store that isn't there or was never filled."""
+    return InvalidInput(
+        f"there is no known state at {place}",
+        hint="fill it with `reconciler state import FILE`, or start empty on purpose with `reconciler state init`",
+    )
+
+
+def head_of(database: Database) -> KnownHead:
+    """Environment, lineage, serial and oldest observation. Raises `StoreFailed`."""
+    row = database.one("SELECT environment, lineage, serial, (SELECT min(observed_at) FROM accounts) FROM meta")
+    if row is None:
+        raise StoreFailed(
+            f"state store {database.place}: it doesn't say which environment it is for",
+            hint="somebody altered it outside the program: go back to a backup",
+        )
+    return KnownHead(*row)
+
+
+def _pages(database: Database) -> Iterator[list[_Row]]:
+    """All accounts in the order of their ids, as rows of `_ACCOUNTS`."""
+    sql = f"{_ACCOUNTS} WHERE account_id > ? ORDER BY account_id LIMIT {_PAGE}"
+    rows = database.all(sql, ("",))
+    while rows:
+        yield rows
+        rows = database.all(sql, (rows[-1][0],))
+
+
+def _indexed(database: Database, page: list[_Row]) -> dict[str, frozenset[str]]:
+    """The user products that the index has for each account of a page."""
+    found: dict[str, set[str]] = {}
+    sql = "SELECT account_id, user_product_id FROM user_products WHERE account_id BETWEEN ? AND ?"
+    for account_id, user_product_id in database.all(sql, (page[0][0], page[-1][0])):
+        found.setdefault(account_id, set()).add(user_product_id)
+    return {account_id: frozenset(ids) for account_id, ids in found.items()}
+
+
+def _account(database: Database, account_id: str) -> KnownAccount | None:
+    row = database.one(f"{_ACCOUNTS} WHERE account_id = ?", (account_id,))
+    return None if row is None else _decoded(database, row)
+
+
+def _decoded(database: Database, row: _Row) -> KnownAccount:
+    account_id, document, observed_at, _ = row
+    try:
+        return decoded(document, observed_at)
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        raise StoreFailed(
+            f"state store {database.place}: what is known of account {account_id} can't be read",
+            hint="somebody altered it outside the program: `reconciler state verify` lists all such accounts",
+        ) from error
