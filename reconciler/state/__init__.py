@@ -1,7 +1,8 @@
 """Known state, the journal and the lock: where a URL leads to.
 
-``sqlite:///relative.db`` or ``sqlite:////absolute.db`` is a store in a file, ``memory:`` one that is gone with the
-process; ``file:PATH`` is a snapshot, which can be planned from but not written.
+``sqlite:///relative.db`` or ``sqlite:////absolute.db`` is a store in a file, ``postgresql://HOST/DATABASE`` one on a
+server, ``memory:`` one that is gone with the process; ``file:PATH`` is a snapshot, which can be planned from but not
+written.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import InvalidInput
+from reconciler.errors import InvalidInput, StoreFailed
 
 if TYPE_CHECKING:
     from reconciler.model import KnownView
     from reconciler.state.store import Store
 
-FORMS: Final = "write it as sqlite:///PATH (sqlite:////PATH for an absolute path) or file:PATH"
+FORMS: Final = (
+    "write it as sqlite:///PATH (sqlite:////PATH for an absolute path), postgresql://HOST/DATABASE or file:PATH"
+)
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SERVER_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@]*@)?([^/?#@]*(?:/[^/?#@]*)?)(?:\?[^#]*)?")
+_PATH_SCHEMES: Final = frozenset({"sqlite", "file", "memory"})
 
 
 def open_store(url: str, *, environment: str | None, read_only: bool = False, create: bool = False) -> Store:
@@ -39,7 +44,7 @@ def open_store(url: str, *, environment: str | None, read_only: bool = False, cr
     if scheme == "file":
         raise InvalidInput(f"{shown(url)} is a snapshot, which can be planned from but not written", hint=FORMS)
     if scheme in ("postgresql", "postgres"):
-        raise InvalidInput(f"this version has no PostgreSQL store, so {shown(url)} can't be used", hint=FORMS)
+        return _postgres(url, environment=environment, read_only=read_only, create=create)
     raise InvalidInput(f"{shown(url)} isn't the URL of a state store", hint=FORMS)
 
 
@@ -80,12 +85,36 @@ def scheme_of(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """``url`` for people: without user, password and options, which may hold secrets."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return repr(url)
-    authority, slash, path = rest.partition("/")
-    return repr(f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}".partition("?")[0])
+    """``url`` for people, in quotes: without user, password and options, which may hold secrets."""
+    return repr(_without_credentials(url))
+
+
+def _without_credentials(url: str) -> str:
+    scheme = scheme_of(url)
+    if scheme in _PATH_SCHEMES:
+        return url.partition("?")[0] if scheme == "sqlite" else url
+    match = _SERVER_URL.fullmatch(url)
+    if match is not None:
+        return match[1] + match[2]
+    # What isn't written as a URL could have its password anywhere.
+    return f"{scheme}:…" if scheme else "…" if "password" in url.lower() else url
+
+
+def _postgres(url: str, *, environment: str | None, read_only: bool, create: bool) -> Store:
+    if environment is None:
+        raise InvalidInput(
+            f"{shown(url)} holds a state store for each environment", hint="name the environment with -e"
+        )
+    try:
+        from reconciler.state.postgres import PostgresStore
+    except ImportError as error:
+        raise StoreFailed(
+            f"{shown(url)} needs psycopg, PostgreSQL's driver",
+            hint="install it: pip install 'payway-reconciler[postgres]'",
+            details=[str(error)],
+        ) from error
+    place = _without_credentials(url)
+    return PostgresStore.open(url, shown=place, environment=environment, create=create, read_only=read_only)
 
 
 def _sqlite_path(url: str) -> Path:

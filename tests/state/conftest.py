@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from support import postgres
 from support.known import journal_entry, known_account, known_product, object_id, some_holder, some_run
 
+from reconciler.state import open_store
 from reconciler.state.memory import MemoryStore, copy_of
 from reconciler.state.sqlite import SqliteStore
 from reconciler.state.store import Store
@@ -39,6 +41,21 @@ def copy_backend(folder):
     return Backend(lambda: copy_of(below.create()), lambda store: store)
 
 
+def postgres_backend(server):
+    urls = []
+
+    def create():
+        # A database of its own, since an environment has one store there.
+        urls.append(postgres.make_database(server))
+        return open_store(urls[-1], create=True, environment="stage")
+
+    def reopen(store):
+        store.close()
+        return open_store(urls[-1], environment="stage")
+
+    return Backend(create, reopen)
+
+
 BACKENDS = {
     "memory": lambda folder: Backend(lambda: MemoryStore("stage"), lambda store: store),
     "sqlite": sqlite_backend,
@@ -46,8 +63,23 @@ BACKENDS = {
 }
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(scope="session")
+def server():
+    """The URL of a PostgreSQL server, as its superuser."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def database(server):
+    """The URL of an empty PostgreSQL database."""
+    return postgres.make_database(server)
+
+
+@pytest.fixture(params=[*BACKENDS, "postgres"])
 def backend(request, tmp_path):
+    if request.param == "postgres":
+        return postgres_backend(request.getfixturevalue("server"))
     return BACKENDS[request.param](tmp_path)
 
 
