@@ -15,8 +15,8 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
     A link is followed. Raises `InvalidInput` if the folder isn't there or can't be written.
     """
-    target = _followed(path)
     try:
+        target = _followed(path)
         # A pipe or device is written to, not replaced.
         if target.exists() and not target.is_file():
             target.write_bytes(data)
@@ -38,8 +38,8 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
 def check_writable(path: str | Path) -> None:
     """Raise `InvalidInput` if `write_atomically` can't work at ``path``: before there is anything to be lost."""
-    target = _followed(path)
     try:
+        target = _followed(path)
         if target.is_dir():
             raise _cannot_write(path, os.strerror(errno.EISDIR))
         if not target.parent.is_dir():

@@ -46,8 +46,8 @@ def show_config(context: click.Context, origin: bool) -> ExitCode:
     rows = explain(here.session().settings)
     width = max(len(row.name) for row in rows)
     for row in rows:
-        where = f"   ({row.origin})" if origin else ""
-        here.output.document([f"{row.name:<{width}}  {terminal(row.value)}{terminal(where)}"])
+        where = f"   ({terminal(row.origin)})" if origin else ""
+        here.output.document([f"{row.name:<{width}}  {terminal(row.value)}{where}"])
     return ExitCode.DONE
 
 
