@@ -92,7 +92,9 @@ def shown(url: str) -> str:
 def _without_credentials(url: str) -> str:
     scheme = scheme_of(url)
     if scheme in _PATH_SCHEMES:
-        return url.partition("?")[0] if scheme == "sqlite" else url
+        before, separator, rest = url.partition("://")
+        authority, slash, path = rest.partition("/")
+        return f"{before}://{authority.rpartition('@')[2]}{slash}{path}".partition("?")[0] if separator else url
     match = _SERVER_URL.fullmatch(url)
     if match is not None:
         return match[1] + match[2]
@@ -105,15 +107,18 @@ def _postgres(url: str, *, environment: str | None, read_only: bool, create: boo
         raise InvalidInput(
             f"{shown(url)} holds a state store for each environment", hint="name the environment with -e"
         )
+    place = _without_credentials(url)
     try:
         from reconciler.state.postgres import PostgresStore
+        from reconciler.state.postgres_server import bad_url
     except ImportError as error:
         raise StoreFailed(
             f"{shown(url)} needs psycopg, PostgreSQL's driver",
             hint="install it: pip install 'payway-reconciler[postgres]'",
             details=[str(error)],
         ) from error
-    place = _without_credentials(url)
+    if _SERVER_URL.fullmatch(url) is None:
+        raise bad_url(place)
     return PostgresStore.open(url, shown=place, environment=environment, create=create, read_only=read_only)
 
 

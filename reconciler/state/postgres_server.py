@@ -46,10 +46,7 @@ _REASONS: Final = (
     # A schema that a role may not use is left out where tables are looked for.
     ("42P01", "this role can't see the store's tables", _GRANTS),
     ("25006", "this server takes no changes (a standby?)", "name the primary, if need be by target_session_attrs"),
-    ("28", "the server refuses this role", "check the role's name and password, and pg_hba.conf"),
-    ("3D000", "the server has no such database", "make it with `createdb`, or check the URL"),
     ("53100", "the server's disk is full", "free some space; the last change didn't happen"),
-    ("53300", "the server has no connection left", "try again later, or put a pooler in front"),
     ("57P", "the server ended the connection", _AGAIN),
     ("25P03", f"the server ended a change that stood still for {IDLE_TIMEOUT}", _AGAIN),
     ("08", "the connection to the server was lost", _AGAIN),
@@ -71,11 +68,7 @@ class Server:
             said = conninfo_to_dict(url)
         except psycopg.Error:
             # libpq's own words repeat parts of the URL, the password too.
-            raise InvalidInput(
-                f"the URL of the state store at {place} can't be read",
-                hint="write it as postgresql://USER@HOST:PORT/DATABASE, with %XX for special characters "
-                "(%40 for @, %2F for /); a password is better kept in PGPASSWORD or ~/.pgpass",
-            ) from None
+            raise bad_url(place) from None
         password = str(said.get("password") or "")
         self._secrets = tuple({password, quote(password, safe="")} - {""})
         self._conninfo = make_conninfo("", **{**_DEFAULTS, **said, "client_encoding": "utf8"})
@@ -86,9 +79,7 @@ class Server:
             return psycopg.connect(
                 self._conninfo, autocommit=True, prepare_threshold=None, cursor_factory=psycopg.ClientCursor
             )
-        except psycopg.Error as error:
-            if error.sqlstate is not None:
-                raise self.failure(error) from error
+        except (psycopg.Error, UnicodeError) as error:  # the latter for a host's name that can't be one
             raise StoreFailed(
                 f"state store {self.place}: the server can't be reached, or refuses the role",
                 hint="check host, port, database, role and password (PGPASSWORD or ~/.pgpass), "
@@ -108,7 +99,7 @@ class Server:
             details=[self._said(error)],
         )
 
-    def _said(self, error: psycopg.Error) -> str:
+    def _said(self, error: Exception) -> str:
         text = " ".join(str(error).split())
         for secret in self._secrets:
             text = text.replace(secret, "…")
@@ -151,6 +142,11 @@ class Database:
         """The first row of a statement. Raises `StoreFailed`."""
         rows = self.all(sql, values)
         return rows[0] if rows else None
+
+    def run(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements that give no rows, each with its values, inside a transaction. Raises `StoreFailed`."""
+        # All in one message: over a network, the number of messages is what takes time.
+        self._run("; ".join(sql for sql, _ in statements), [value for _, values in statements for value in values])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -253,6 +249,15 @@ class Database:
 
     def _fail(self, error: psycopg.Error) -> NoReturn:
         raise self.server.failure(error) from error
+
+
+def bad_url(place: str) -> InvalidInput:
+    """The refusal for a URL that can't be read; ``place`` is what of it may be shown."""
+    return InvalidInput(
+        f"the URL of the state store at {place} can't be read",
+        hint="write it as postgresql://USER@HOST:PORT/DATABASE, with %XX for special characters "
+        "(%40 for @, %2F for /); a password is better kept in PGPASSWORD or ~/.pgpass",
+    )
 
 
 def _rows(cursor: psycopg.Cursor[Any]) -> list[tuple[Any, ...]]:

@@ -107,6 +107,11 @@ class Database:
         rows = self.all(sql, values)
         return rows[0] if rows else None
 
+    def run(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements that give no rows, each with its values, inside a transaction. Raises `StoreFailed`."""
+        for sql, values in statements:
+            self.all(sql, values)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction that has the file for itself from the start, and ends durable or not at all."""

@@ -68,6 +68,10 @@ class Database(Protocol):
         """The first row of a statement. Raises `StoreFailed`."""
         ...
 
+    def run(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements that give no rows, each with its values, inside a transaction. Raises `StoreFailed`."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """A transaction that has the store for itself from the start, and ends durable or not at all."""
         ...
@@ -222,14 +226,14 @@ class _SqlChange:
         number = account.customer_number
         # Only for people who query the table; the document keeps the number whatever it is made of.
         column = number if isinstance(number, str) and number.isprintable() else None
-        self.database.all(_PUT_ACCOUNT, (account_id, column, *encoded(account), account.observed_at))
-        self._index(account_id, user_product_ids(account))
+        row = (account_id, column, *encoded(account), account.observed_at)
+        self.database.run([(_PUT_ACCOUNT, row), *_index(account_id, user_product_ids(account))])
         self.touched.add(account_id)
 
     def remove_account(self, account_id: str) -> None:
         if self.account(account_id) is not None:
-            self.database.all("DELETE FROM accounts WHERE account_id = ?", (account_id,))
-            self._index(account_id, frozenset())
+            forget = ("DELETE FROM accounts WHERE account_id = ?", (account_id,))
+            self.database.run([forget, *_index(account_id, frozenset())])
             self.touched.add(account_id)
 
     def append(self, entry: JournalEntry) -> JournalEntry:
@@ -253,10 +257,12 @@ class _SqlChange:
             row = (self.written[account_id], account_id)
             self.database.all("UPDATE accounts SET entry = ? WHERE account_id = ?", row)
 
-    def _index(self, account_id: str, ids: frozenset[str]) -> None:
-        self.database.all("DELETE FROM user_products WHERE account_id = ?", (account_id,))
-        for user_product_id in sorted(ids):
-            self.database.all("INSERT INTO user_products VALUES (?, ?)", (user_product_id, account_id))
+
+def _index(account_id: str, ids: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """The statements by which ``account_of`` finds an account by ``ids`` and no others."""
+    add = "INSERT INTO user_products VALUES (?, ?)"
+    forget = ("DELETE FROM user_products WHERE account_id = ?", (account_id,))
+    return [forget, *((add, (user_product_id, account_id)) for user_product_id in sorted(ids))]
 
 
 def missing(place: str) -> InvalidInput:

@@ -431,7 +431,7 @@ def test_a_view_needs_a_store_that_was_filled(tmp_path):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://anna:secret@db.example/payway?password=secret", "no PostgreSQL store"),
+        ("postgress://anna:secret@db.example/payway?password=secret", "isn't the URL of a state store"),
         ("mysql://anna:secret@db.example/payway", "isn't the URL of a state store"),
         ("state.db", "isn't the URL of a state store"),
         ("sqlite://secret@host/x.db", "doesn't name a file"),
