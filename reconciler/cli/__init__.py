@@ -37,7 +37,10 @@ def run(argv: Sequence[str]) -> int:
             return ExitCode.DONE
         from reconciler.cli.app import invoke
 
-        return invoke(argv, output)
+        code = invoke(argv, output)
+        # Not all that click writes has left yet; what can't is told here and not by the interpreter's last flush.
+        output.text(())
+        return code
     except ReconcilerError as error:
         output.error(error)
         return error.exit_code

@@ -146,11 +146,11 @@ class Output:
             self._lines([""])
         return answer.strip()
 
-    def abandon(self) -> None:
-        """Nobody reads standard output any more: don't fail once more when the interpreter flushes it."""
+    def abandon(self, stream: IO[str] | None = None) -> None:
+        """Give up ``stream`` (standard output, unless said), so that the interpreter's last flush doesn't fail, too."""
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, sys.stdout.fileno())
+            os.dup2(null, (stream or sys.stdout).fileno())
             os.close(null)
 
     def colored(self, stream: IO[str] | None = None) -> bool:
@@ -176,9 +176,12 @@ class Output:
 
     def _put(self, text: str) -> None:
         # RuntimeError: a signal came while a line was being written, and its handler has something to say.
-        with suppress(OSError, ValueError, RuntimeError):
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        with suppress(ValueError, RuntimeError):
+            try:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            except OSError:
+                self.abandon(sys.stderr)
 
 
 def _harmless(text: str) -> str:
