@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from reconciler.errors import InvalidInput, StalePlan
 from reconciler.instants import clock_text, parse_clock
-from reconciler.model import KnownAccount, KnownHead, KnownProduct, KnownView, Unknown
+from reconciler.model import UNKNOWN, Doubt, KnownAccount, KnownHead, KnownProduct, KnownView, Unknown
 from reconciler.state.accounts import arranged, in_order, user_product_ids
 from reconciler.state.store import Change, Holder, Store
 
@@ -24,6 +24,18 @@ SIMULATOR: Final = "simulator"
 
 #: How far another machine's clock may be ahead before an observation counts as made in the future.
 CLOCK_SKEW: Final = timedelta(minutes=5)
+
+#: What calls and syncs can change of a product, and which of it each call that isn't a sync changes.
+_CHANGEABLE: Final = frozenset(
+    {"state", "subscription_type", "valid_from", "valid_to", "subscription_number", "provision_service"}
+)
+_CHANGED_BY: Final = MappingProxyType(
+    {
+        "update": frozenset({"state", "subscription_type", "valid_from", "valid_to"}),
+        "reactivate": frozenset({"state"}),
+        "subscription_number": frozenset({"subscription_number"}),
+    }
+)
 
 _Value = TypeVar("_Value")
 
@@ -192,22 +204,26 @@ def is_older(seen: KnownAccount, known: KnownAccount) -> bool:
 def merge_account(known: KnownAccount | None, seen: KnownAccount, *, complete: bool) -> KnownAccount:
     """What is known of an account after somebody saw it as ``seen``.
 
-    A newer observation settles doubts and the mark that a sync leaves; one of the same time or older (which a
-    person forced) doesn't: it may have been made before the call.
+    A newer observation settles the doubts, and the mark that a sync leaves, of all that it tells: what a call may
+    have changed and the observation leaves out is as uncertain as before. One of the same time or older (which a
+    person forced) settles nothing: it may have been made before the call.
     """
     if known is None:
         return arranged(seen)
+    pairs = _paired(known.user_products, seen.user_products)
     newer = is_older(known, seen)
-    doubts = seen.doubts if newer else tuple(dict.fromkeys((*known.doubts, *seen.doubts)))
+    untold = _untold(pairs, complete=complete)
+    kept = tuple(doubt for doubt in known.doubts if not newer or _leaves_open(doubt, untold))
+    doubts = tuple(dict.fromkeys((*kept, *seen.doubts)))
     # While a doubt stays, no observation from before its call may come to look newer than it.
     keeps_time = bool(doubts) and is_older(seen, known)
     return KnownAccount(
         account_id=known.account_id,
         customer_number=_newer(known.customer_number, seen.customer_number),
         synced=MappingProxyType({**known.synced, **seen.synced}),
-        user_products=merge_products(known.user_products, seen.user_products, complete=complete),
+        user_products=_merged(pairs, complete=complete),
         observed_at=known.observed_at if keeps_time else seen.observed_at or known.observed_at,
-        unverified=seen.unverified or (known.unverified and not newer),
+        unverified=seen.unverified or (known.unverified and (not newer or bool(untold))),
         doubts=doubts,
     )
 
@@ -220,8 +236,21 @@ def merge_products(
     They are matched by ``user_product_id``; where one side has none, by ``product_id``, but only one against one.
     What can't be told apart is kept beside each other, never mixed; the planner blocks it as ambiguous.
     """
+    return _merged(_paired(known, seen), complete=complete)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Products that are known and seen, those that are new, and those that weren't seen."""
+
+    both: list[tuple[KnownProduct, KnownProduct]]
+    new: list[KnownProduct]
+    left: list[KnownProduct]
+
+
+def _paired(known: Sequence[KnownProduct], seen: Sequence[KnownProduct]) -> _Pairs:
     left = list(known)
-    merged: list[KnownProduct] = []
+    both: list[tuple[KnownProduct, KnownProduct]] = []
     waiting: list[KnownProduct] = []
 
     def settle(product: KnownProduct, match: KnownProduct | None) -> None:
@@ -229,7 +258,7 @@ def merge_products(
             waiting.append(product)
         else:
             left.remove(match)
-            merged.append(_merge_product(match, product))
+            both.append((match, product))
 
     for product in seen:
         own_id = product.user_product_id
@@ -244,8 +273,40 @@ def merge_products(
         candidates = [k for k in left if any(_may_be(k, product) for product in alike)]
         for product in alike:
             settle(product, candidates[0] if len(candidates) == len(alike) == 1 else None)
-    kept = [] if complete else left
-    return in_order((*merged, *waiting, *kept))
+    return _Pairs(both, waiting, left)
+
+
+def _merged(pairs: _Pairs, *, complete: bool) -> tuple[KnownProduct, ...]:
+    kept = [] if complete else pairs.left
+    return in_order((*(_merge_product(known, seen) for known, seen in pairs.both), *pairs.new, *kept))
+
+
+def _untold(pairs: _Pairs, *, complete: bool) -> list[tuple[KnownProduct, frozenset[str]]]:
+    """The known products of which something is known that the observation doesn't tell, and what that is."""
+    left = [] if complete else [(product, KnownProduct()) for product in pairs.left]
+    found = []
+    for known, seen in (*pairs.both, *left):
+        names = frozenset(
+            name for name in _CHANGEABLE if getattr(known, name) is not UNKNOWN and getattr(seen, name) is UNKNOWN
+        )
+        if names:
+            found.append((known, names))
+    return found
+
+
+def _leaves_open(doubt: Doubt, untold: Sequence[tuple[KnownProduct, frozenset[str]]]) -> bool:
+    """True if ``doubt`` is about something that wasn't told. What nobody ever told can't be known wrongly."""
+    changes = _CHANGED_BY.get(doubt.action, _CHANGEABLE)
+    return any(_is_about(doubt, product) and not changes.isdisjoint(names) for product, names in untold)
+
+
+def _is_about(doubt: Doubt, product: KnownProduct) -> bool:
+    if doubt.user_product_id is not None and product.user_product_id is not None:
+        return doubt.user_product_id == product.user_product_id
+    if doubt.product_id is None:
+        # Of a whole account, or by an own id that this product may have.
+        return doubt.user_product_id is None or product.user_product_id is None
+    return doubt.product_id in (product.product_id, product.user_product_id)
 
 
 def _may_be(known: KnownProduct, seen: KnownProduct) -> bool:
