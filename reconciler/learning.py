@@ -2,8 +2,11 @@
 
 Two assumptions stand here, for no page says what a read would show after an `update`:
 
-* `update` with ``state: activated`` for a window that starts later leaves the product `pending`;
+* an activated product is `pending` after an `update` that leaves its window to start later, whether or not the
+  `update` sent the state;
 * a field that an `update` didn't send is as it was before.
+
+What becomes of the state when an `update` without one revives a term that was over isn't assumed: it isn't known then.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from reconciler.instants import BadTime, minute_of, parse_clock, parse_declared
-from reconciler.model import UNKNOWN, Doubt, KnownAccount, KnownProduct, product_order
+from reconciler.instants import BadTime, Minute, minute_of, parse_clock, parse_declared
+from reconciler.model import UNKNOWN, Doubt, KnownAccount, KnownProduct, KnownText, product_order
 from reconciler.operations import BY_ACTION
 from reconciler.plan import Step
 
@@ -96,9 +99,14 @@ def without_doubt(account: KnownAccount | None, step: Step) -> KnownAccount | No
     return None if settled == empty else settled
 
 
+def doubt_of(account: KnownAccount | None, step: Step) -> Doubt | None:
+    """The mark that the account carries of ``step``, or of the same call in another run."""
+    return next((doubt for doubt in account.doubts if _is_about(doubt, step)), None) if account is not None else None
+
+
 def is_doubted(account: KnownAccount | None, step: Step) -> bool:
     """True if the account carries the mark of ``step``."""
-    return account is not None and any(_is_about(doubt, step) for doubt in account.doubts)
+    return doubt_of(account, step) is not None
 
 
 def digest_of(account: KnownAccount | None, account_id: str) -> str:
@@ -137,7 +145,8 @@ def _product(known: KnownAccount, step: Step, answered_id: str | None, at: str) 
         product_id=product.product_id or step.product_id,
         user_product_id=product.user_product_id or step.user_product_id or answered_id,
     )
-    body = step.request.body
+    body, now = step.request.body, minute_of(parse_clock(at))
+    known_as = product
     if step.action == "reactivate":
         product = replace(product, state="activated")
     if "subscription_number" in body:
@@ -148,12 +157,29 @@ def _product(known: KnownAccount, step: Step, answered_id: str | None, at: str) 
         product = replace(product, valid_from=parse_declared(body["valid_from"]).minute)
     if "valid_to" in body:
         product = replace(product, valid_to=parse_declared(body["valid_to"]).minute)
-    if "state" in body:
-        starts_later = isinstance(product.valid_from, int) and product.valid_from > minute_of(parse_clock(at))
-        pending = body["state"] == "activated" and starts_later
-        product = replace(product, state="pending" if pending else body["state"])
+    if step.action == "update":
+        state = body["state"] if "state" in body else _state_left(known_as, product, now)
+        starts_later = isinstance(product.valid_from, int) and product.valid_from > now
+        product = replace(product, state="pending" if state == "activated" and starts_later else state)
     others = tuple(other for other in known.user_products if other is not before)
     return replace(known, user_products=tuple(sorted((*others, product), key=product_order)))
+
+
+def _state_left(before: KnownProduct, after: KnownProduct, now: Minute) -> KnownText:
+    """The state that an `update` without one leaves, of a product that was known as ``before``."""
+    if before.state == "pending":
+        begun = isinstance(before.valid_from, int) and before.valid_from <= now
+        return "activated" if begun else "pending"
+    if _has_ended(before, now) and not _has_ended(after, now):
+        return UNKNOWN
+    return before.state
+
+
+def _has_ended(product: KnownProduct, now: Minute) -> bool:
+    """True if the term is over, and with it the state: an activated product renews itself if it is recurring."""
+    over = isinstance(product.valid_to, int) and product.valid_to <= now
+    renews = product.subscription_type == "recurring"
+    return over and (product.state == "cancelled" or (product.state == "activated" and not renews))
 
 
 def _later(before: str | None, at: str) -> str:
