@@ -26,6 +26,7 @@ from reconciler.journaling import (
     known_since,
     locked,
     standings,
+    unclear_sync,
 )
 from reconciler.judging import Judgement
 from reconciler.learning import digest_of, is_doubted
@@ -107,7 +108,7 @@ class Applier:
                 plan=plan_text,
                 ci_url=holder.ci_url,
             )
-            return self._course(run, plan, lock, {}, {}, settle_only=False).go()
+            return self._course(run, plan, lock, {}, {}, self._given_up(), settle_only=False).go()
 
     def resume(self, run: Run, plan: Plan, holder: Holder, *, expired: bool = False) -> RunReport:
         """Go on with an unfinished run and its own plan.
@@ -126,7 +127,13 @@ class Applier:
         expected = {step.account_id: step.known for step in plan.steps} | known_since(entries)
         settle_only = not expired and is_expired(plan, self.clock())
         again = replace(run, status="running", ended_at=None, exit_code=None, stopped_by=None)
-        return self._course(again, plan, lock, standings(entries), expected, settle_only=settle_only).go()
+        found = standings(entries)
+        return self._course(again, plan, lock, found, expected, found, settle_only=settle_only).go()
+
+    def _given_up(self) -> dict[int, Standing]:
+        """Where the steps stand of a run that was given up just before: its last call may still be under way."""
+        runs = self.store.runs()
+        return standings(self.store.entries(runs[-1].run_id)) if runs and runs[-1].status == "abandoned" else {}
 
     def _course(
         self,
@@ -135,6 +142,7 @@ class Applier:
         lock: Lock,
         found: dict[int, Standing],
         expected: Mapping[str, str],
+        before: Mapping[int, Standing],
         *,
         settle_only: bool,
     ) -> _Course:
@@ -156,6 +164,7 @@ class Applier:
             lock,
             found,
             self.rate,
+            unclear_sync(before),
         )
         return _Course(self, lane, run, plan, expected, settle_only)
 

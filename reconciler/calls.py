@@ -11,11 +11,11 @@ from reconciler import canonical
 from reconciler.answers import printable
 from reconciler.errors import ReconcilerError, StoreFailed, Unreachable
 from reconciler.instants import clock_text, instant_text, minute_of, parse_clock
-from reconciler.journaling import TOO_LATE, Standing, entry_for, record
+from reconciler.journaling import TOO_LATE, Standing, entry_for, is_sync, record
 from reconciler.judging import Judgement, judge, judge_failure, judge_no_token
 from reconciler.learning import expected_id, other_ids, runs_cancelled
 from reconciler.model import KnownAccount
-from reconciler.operations import BY_ACTION
+from reconciler.operations import BY_ACTION, Operation
 from reconciler.plan import Step
 from reconciler.retries import Patience
 from reconciler.runreport import Event, place_of
@@ -37,7 +37,7 @@ class Lane:
 
     Every call is an intent, fenced by ``lock``, before it is sent, and an outcome after it. The outcome isn't fenced:
     what has happened is written even if the lock was taken away meanwhile. If it can't be written, ``emergency`` gets
-    the entry. ``rate`` is calls a second.
+    the entry. ``rate`` is calls a second. ``unclear_sync`` is when a sync was last called whose outcome isn't known.
     """
 
     store: Store
@@ -50,6 +50,7 @@ class Lane:
     lock: Lock
     found: dict[int, Standing]
     rate: float | None = None
+    unclear_sync: datetime | None = None
     _sent_at: datetime | None = field(default=None, init=False)
 
     def settle(self, step: Step) -> Judgement | None:
@@ -62,7 +63,7 @@ class Lane:
         operation = BY_ACTION[step.action]
         standing = self.found.get(step.number)
         in_doubt = standing is not None and standing.in_doubt
-        if standing is not None and in_doubt and operation.cool_down and not self._cool_down(standing):
+        if not self._cool_down(operation, parse_clock(standing.last.at) if standing is not None and in_doubt else None):
             return None
         renewed = False
 
@@ -104,16 +105,18 @@ class Lane:
             intent = record(change, step, entry_for(self.run, step, attempt, "intent", clock_text(now)))
         self.found[step.number] = Standing(intent, attempt)
         self.tell(Event("step", self.run.run_id, step=step, attempt=attempt))
-        judgement = self._send(step, account, first_try)
+        operation = BY_ACTION[step.action]
+        judgement = self._send(operation, step, account, first_try)
         if judgement.row == INVALID_PARAMETER:
             place = place_of(step, judgement.field)
             judgement = replace(judgement, message=printable(f"{place.file}:{place.line}: {judgement.message}"))
         outcome = entry_for(self.run, step, attempt, judgement.status, clock_text(self.clock()), judgement=judgement)
-        self._note(step, self._write_outcome(step, outcome))
+        self._note(step, self._write_outcome(step, outcome, intent))
+        if is_sync(operation) and judgement.verdict is Verdict.REPEAT:
+            self.unclear_sync = self.clock()
         return judgement
 
-    def _send(self, step: Step, account: KnownAccount | None, first_try: bool) -> Judgement:
-        operation = BY_ACTION[step.action]
+    def _send(self, operation: Operation, step: Step, account: KnownAccount | None, first_try: bool) -> Judgement:
         self._sent_at = self.clock()
         try:
             answer = self.sender.send(step.request)
@@ -133,10 +136,10 @@ class Lane:
             assumable=runs_cancelled(account, step, clock_text(moment)),
         )
 
-    def _write_outcome(self, step: Step, entry: JournalEntry) -> JournalEntry:
+    def _write_outcome(self, step: Step, entry: JournalEntry, intent: JournalEntry) -> JournalEntry:
         try:
             with self.store.change() as change:
-                return record(change, step, entry)
+                return record(change, step, entry, overtaken=self._is_overtaken(intent))
         except Exception as error:
             details = [str(error)]
             hint = "the entry was put aside: fold it in with `reconciler state recover FILE` once the store works again"
@@ -151,16 +154,31 @@ class Lane:
                 details=details,
             ) from error
 
+    def _is_overtaken(self, intent: JournalEntry) -> bool:
+        """True if our lock was taken away and another process has made a newer try of the same step meanwhile."""
+        last = self.store.last_entry()
+        if last is not None and last.sequence == intent.sequence:
+            return False
+        entries = self.store.entries(intent.run_id)
+        return any(entry.step == intent.step and entry.attempt > intent.attempt for entry in entries)
+
     def _renew_token(self) -> bool:
         try:
             return self.sender.renew_token()
         except Unreachable:
             return False
 
-    def _cool_down(self, standing: Standing) -> bool:
-        """Wait until no lost twin of the last call can be running any more."""
-        since = (self.clock() - parse_clock(standing.last.at)).total_seconds()
+    def _cool_down(self, operation: Operation, own: datetime | None) -> bool:
+        """Wait until no lost twin of this call, nor any other sync, can be running any more; False if there is no time.
+
+        ``own`` is when the same step was last called, if nobody knows what came of that.
+        """
+        calls = [own if operation.cool_down else None, self.unclear_sync if is_sync(operation) else None]
+        last = max((moment for moment in calls if moment is not None), default=None)
+        if last is None:
+            return True
         cool_down = self.patience.settings.cool_down
+        since = (self.clock() - last).total_seconds()
         return self.patience.wait(min(max(cool_down - since, 0.0), cool_down))
 
     def _keep_pace(self) -> None:

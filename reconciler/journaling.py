@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from reconciler import canonical
 from reconciler.errors import ExitCode, StoreFailed
+from reconciler.instants import parse_clock
 from reconciler.judging import Judgement
-from reconciler.learning import digest_of, learn, with_doubt, without_doubt
+from reconciler.learning import digest_of, doubt_of, learn, with_doubt, without_doubt
 from reconciler.model import KnownAccount
-from reconciler.operations import body_bytes
+from reconciler.operations import BY_ACTION, Operation, body_bytes
 from reconciler.plan import Step
 from reconciler.state.store import Change, Holder, JournalEntry, Lock, Run, Store
 
@@ -86,8 +88,9 @@ def standings(entries: Iterable[JournalEntry]) -> dict[int, Standing]:
     found: dict[int, Standing] = {}
     for entry in entries:
         before = found.get(entry.step)
-        attempts = max(entry.attempt, before.attempts if before is not None else 0)
-        found[entry.step] = Standing(entry, attempts)
+        # An answer that came after another process had made a newer try says nothing of that one.
+        if before is None or entry.attempt >= before.attempts:
+            found[entry.step] = Standing(entry, entry.attempt)
     return found
 
 
@@ -101,6 +104,17 @@ def known_since(entries: Iterable[JournalEntry]) -> dict[str, str]:
         for entry in entries
         if entry.known_after is not None and not _is_own_skip(entry)
     }
+
+
+def is_sync(operation: Operation) -> bool:
+    """True for the calls of which the vendor's page says "in sequence and NOT in parallel"."""
+    return operation.answers == "account"
+
+
+def unclear_sync(found: Mapping[int, Standing]) -> datetime | None:
+    """When a sync was last called whose outcome isn't known: it may still be running."""
+    unclear = (each.last for each in found.values() if each.in_doubt and is_sync(BY_ACTION[each.last.action]))
+    return max((parse_clock(entry.at) for entry in unclear), default=None)
 
 
 def entry_for(
@@ -143,13 +157,18 @@ def entry_for(
     )
 
 
-def record(change: Change, step: Step, entry: JournalEntry) -> JournalEntry:
+def record(change: Change, step: Step, entry: JournalEntry, *, overtaken: bool = False) -> JournalEntry:
     """Write ``entry`` and what it does to known state into ``change``; returns it as it was written.
 
-    An intent and an outcome that isn't known leave a doubt on the account, every other outcome takes it away.
+    An intent and an outcome that isn't known leave a doubt on the account, every other outcome takes it away. An
+    outcome teaches nothing if its doubt was settled meanwhile, or if it is ``overtaken``, since another process has
+    made a newer try.
     """
     before = change.account(step.account_id)
-    after = _account_after(before, step, entry)
+    if overtaken or not (entry.status == "intent" or _is_own_skip(entry) or _is_awaited(before, step, entry)):
+        after = _account_after_late(before, entry)
+    else:
+        after = _account_after(before, step, entry)
     if after is None:
         if before is not None:
             change.remove_account(step.account_id)
@@ -181,9 +200,30 @@ def exit_code_of(steps: Iterable[Step], found: Mapping[int, Standing], stop: Exi
     return ExitCode.INCOMPLETE
 
 
+def _is_awaited(account: KnownAccount | None, step: Step, entry: JournalEntry) -> bool:
+    """True if the doubt that the call's intent left is still there."""
+    doubt = doubt_of(account, step)
+    return doubt is not None and (doubt.run, doubt.step) == (entry.run_id, entry.step)
+
+
+def _account_after_late(account: KnownAccount | None, entry: JournalEntry) -> KnownAccount | None:
+    """The account after an outcome that somebody knew better before it came.
+
+    What settled the doubt counts. But a call that was carried out may have been carried out after that: then what
+    is known is marked as unverified, unless it was observed since the answer came.
+    """
+    if account is None or entry.status in ("rejected", "skipped") or entry.code == RESOLVED:
+        return account
+    if account.observed_at is not None and parse_clock(account.observed_at) > parse_clock(entry.at):
+        return account
+    return replace(account, unverified=True)
+
+
 def _account_after(account: KnownAccount | None, step: Step, entry: JournalEntry) -> KnownAccount | None:
     if entry.status in ("intent", "in_doubt"):
-        return with_doubt(account, step, entry.run_id, entry.at)
+        marked = with_doubt(account, step, entry.run_id, entry.at)
+        # Payway says that it changed another object: whatever is known of this account may be wrong now.
+        return marked if entry.answered_id is None else replace(marked, unverified=True)
     if entry.status in ("applied", "assumed"):
         return learn(without_doubt(account, step), step, entry.answered_id, entry.at)
     return account if _is_own_skip(entry) else without_doubt(account, step)

@@ -117,7 +117,7 @@ def test_only_calls_count_for_what_a_run_knows(ran):
 def test_an_outcome_settles_a_doubt_and_a_skip_leaves_it(ran, status, fields, doubts):
     r, step = ran
     with r.store.change() as change:
-        change.put_account(with_doubt(change.account(step.account_id), step, "run-0", AT))
+        change.put_account(with_doubt(change.account(step.account_id), step, r.run.run_id, AT))
     with r.store.change() as change:
         written = record(change, step, entry(ran, status, **fields))
     account = r.store.account(step.account_id)
