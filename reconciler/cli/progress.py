@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.output import DUMB, Output
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Takes the applier's events."""
+    """Takes the applier's events. A terminal that goes away stops no run."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -23,8 +24,11 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if self._output.quiet:
-            return
+        if not self._output.quiet:
+            with suppress(OSError):
+                self._show(event)
+
+    def _show(self, event: Event) -> None:
         if event.kind == "run":
             self._line(f"one call after another: about {_duration(event.seconds)}", steps=event.steps)
             self._begin(event.steps)
@@ -55,9 +59,10 @@ class Progress:
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with suppress(OSError):
+                bar.stop()
 
     def _outcome(self, event: Event) -> None:
         step, entry = event.step, event.entry

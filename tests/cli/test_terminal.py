@@ -152,3 +152,11 @@ def test_an_error_takes_the_bar_away(folder):
     assert "was taken away" in terminal.shown[error:]
     assert "applying" not in terminal.shown[error:]
     assert "Traceback" not in terminal.shown
+
+
+def test_a_terminal_that_goes_away_stops_no_run(folder):
+    with at_terminal("apply", "plan.json", "--rate", "4", cwd=folder, nohup=True) as terminal:
+        terminal.wait_for("1/8")
+        terminal.hang_up()
+        terminal.ended()
+    assert [(run.status, run.exit_code) for run in runs(folder)] == [("finished", 0)]

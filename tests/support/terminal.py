@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -29,6 +30,11 @@ class Terminal:
         self._process = process
         self.shown = ""
 
+    @property
+    def is_open(self) -> bool:
+        """False once it was hung up."""
+        return self._handle >= 0
+
     def wait_for(self, text: str) -> None:
         """Look until ``text`` is seen, at most `PATIENCE` seconds."""
         until = time.monotonic() + PATIENCE
@@ -50,9 +56,16 @@ class Terminal:
         """Press Ctrl-D."""
         os.write(self._handle, _CTRL_D)
 
+    def hang_up(self) -> None:
+        """Close the terminal, as when a connection is lost."""
+        os.close(self._handle)
+        self._handle = -1
+
     def ended(self) -> int:
         """Look until the command has ended; returns its exit code."""
         until = time.monotonic() + PATIENCE
+        if self._handle < 0:
+            return self._process.wait(PATIENCE)
         while self._process.poll() is None:
             assert time.monotonic() < until, f"never ended:\n{self.shown}"
             self._look(0.1)
@@ -73,8 +86,18 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def at_terminal(*args: str, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[Terminal]:
-    """``reconciler ARGS`` at a terminal of 100 columns; killed when the block ends, if it hasn't ended by then."""
+def at_terminal(*args: str, cwd: Path, env: Mapping[str, str] | None = None, nohup: bool = False) -> Iterator[Terminal]:
+    """``reconciler ARGS`` at a terminal of 100 columns; killed when the block ends, if it hasn't ended by then.
+
+    With ``nohup``, it isn't told when the terminal is closed.
+    """
+
+    def take_terminal() -> None:
+        # The terminal's own signals reach its foreground process group alone.
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        if nohup:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     process = subprocess.Popen(
@@ -85,14 +108,15 @@ def at_terminal(*args: str, cwd: Path, env: Mapping[str, str] | None = None) -> 
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        # The terminal's own signals reach its foreground process group alone.
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=take_terminal,
     )
     os.close(theirs)
+    terminal = Terminal(ours, process)
     try:
-        yield Terminal(ours, process)
+        yield terminal
     finally:
         if process.poll() is None:
             process.kill()
         process.wait(timeout=PATIENCE)
-        os.close(ours)
+        if terminal.is_open:
+            os.close(ours)
