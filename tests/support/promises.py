@@ -24,9 +24,12 @@ Touched = Mapping[tuple[str, str], datetime]
 
 def broken(
     store: Store, world: World, plans: Mapping[str, Plan], calls: list[Call], touched: Touched,
-    ever_touched: set[tuple[str, str]], now: datetime, imported: Mapping[str, datetime],
+    ever_touched: set[tuple[str, str]], now: datetime, imported: Mapping[str, datetime], *, told: bool,
 ) -> Iterator[str]:  # fmt: skip
-    """Every promise that doesn't hold; ``imported`` says when each account was last seen anew."""
+    """Every promise that doesn't hold.
+
+    ``imported`` says when each account was last seen anew, ``told`` whether exports tell every field.
+    """
     yield from verify_store(store)
     unfinished = [run.run_id for run in store.runs() if run.unfinished]
     if len(unfinished) > 1:
@@ -35,11 +38,11 @@ def broken(
     yield from _doubts(store, found, imported)
     yield from _lost(found, plans, calls, ever_touched)
     for account in store.view().accounts():
-        yield from unlike(account, world, minute_of(now), touched)
+        yield from unlike(account, world, minute_of(now), touched, told=told)
 
 
-def unlike(account: KnownAccount, world: World, minute: Minute, touched: Touched) -> Iterator[str]:
-    """What is known of an account, unmarked, although the world says otherwise."""
+def unlike(account: KnownAccount, world: World, minute: Minute, touched: Touched, *, told: bool) -> Iterator[str]:
+    """What is known of an account, unmarked, although the world says otherwise; ``told`` as in `broken`."""
     real = world.account(account.account_id)
     if real is None:
         if account.user_products:
@@ -54,17 +57,17 @@ def unlike(account: KnownAccount, world: World, minute: Minute, touched: Touched
             continue
         product = _real(known, real.user_products)
         if product is not None and (account.account_id, product.user_product_id) not in touched:
-            yield from _unlike(account.account_id, known, product, minute)
+            yield from _unlike(account.account_id, known, product, minute, told=told)
 
 
-def _unlike(account_id: str, known: KnownProduct, real: WorldProduct, minute: Minute) -> Iterator[str]:
+def _unlike(account_id: str, known: KnownProduct, real: WorldProduct, minute: Minute, *, told: bool) -> Iterator[str]:
     where = f"{account_id} {real.user_product_id}"
     for name in _FIELDS:
         value, really = getattr(known, name), getattr(real, name)
         if value is not UNKNOWN and value != really:
             yield f"{where}: {name} is known as {value}, really {really}"
-    # Time alone moves states; nobody has to tell us that.
-    if known.state is not UNKNOWN and UNKNOWN not in (known.valid_from, known.valid_to, known.subscription_type):
+    # Time alone moves states; nobody has to tell us that, if we were told when terms begin and end.
+    if told and known.state is not UNKNOWN:
         seen = state_at(replace(product_from_known(known, account_id, 0), state=known.state or ""), minute)
         really = state_at(real, minute)
         if seen != really:

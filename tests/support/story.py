@@ -424,7 +424,8 @@ class Story:
             )
             account = self.store.account(event.entry.account_id)
             if account is not None:
-                for what in promises.unlike(account, self.world, minute_of(self.clock()), self.touched):
+                now, told = minute_of(self.clock()), self.exporter.tells_all
+                for what in promises.unlike(account, self.world, now, self.touched, told=told):
                     self.wrong(what)
 
     def _really(self, entry: JournalEntry) -> str:
@@ -481,15 +482,9 @@ class Story:
 
     def _check(self) -> None:
         for what in promises.broken(
-            self.store,
-            self.world,
-            self.plans,
-            self.payway.calls,
-            self.touched,
-            self.ever_touched,
-            self.clock(),
-            self.imported,
-        ):
+            self.store, self.world, self.plans, self.payway.calls, self.touched, self.ever_touched, self.clock(),
+            self.imported, told=self.exporter.tells_all,
+        ):  # fmt: skip
             self.wrong(what)
 
     # --- What is open ---
