@@ -175,6 +175,13 @@ class TestReversible:
             ({"type": UNKNOWN}, {"type": "limited"}, False),
             ({"type": "recurring"}, {"type": "limited"}, True),
             ({"state": UNKNOWN}, {"state": "deactivated"}, False),
+            # What no call can set can't come back either.
+            ({"to": None}, {"to": "2027-12-01"}, False),
+            ({"type": "gift"}, {"type": "limited"}, False),
+            ({"state": "cancelled"}, {"state": "deactivated"}, False),
+            ({"state": "pending"}, {"state": "deactivated"}, False),
+            ({"state": "frozen"}, {"state": "deactivated"}, False),
+            ({"state": "paused"}, {"state": "deactivated"}, False),
             # A field whose before isn't known matters only where it changes.
             ({"state": "activated", "type": UNKNOWN}, {"state": "deactivated"}, True),
         ],

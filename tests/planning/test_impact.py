@@ -183,6 +183,42 @@ class TestAccessWindows:
         [product] = plan([want("a", state="deactivated")], []).accounts[0].user_products
         assert (product.before, product.after) == (None, ())
 
+    @pytest.mark.parametrize(
+        ("type", "declared", "after_end"),
+        [
+            # A recurring subscription renews itself once its cancellation is taken back.
+            ("recurring", {}, None),
+            (UNKNOWN, {}, None),
+            ("limited", {}, SOON),
+            ("limited", {"type": "recurring"}, None),
+            ("recurring", {"type": "limited"}, SOON),
+            ("recurring", {"to": LATER}, LATER),
+            ("limited", {"to": LATER}, LATER),
+        ],
+    )
+    def test_after_a_reactivate(self, type, declared, after_end):
+        known = have("a", state="cancelled", type=type, frm="2025-12-01", to=SOON)
+        [account] = plan([want("a", state="activated", **declared)], [known]).accounts
+        [product] = account.user_products
+        assert product.before == ((minute("2025-12-01"), minute(SOON)),)
+        assert product.after == ((minute("2025-12-01"), None if after_end is None else minute(after_end)),)
+
+    def test_a_deferred_reactivate_changes_no_access_yet(self):
+        known = have("a", user=None, state="cancelled", type="limited", frm="2025-12-01", to=SOON)
+        made = plan([want("a", state="activated", type="recurring")], [known])
+        [product] = made.accounts[0].user_products
+        assert product.before == product.after == ((minute("2025-12-01"), minute(SOON)),)
+
+    def test_a_withheld_update_changes_no_access(self):
+        known = [
+            have("a", state="cancelled", type="limited", to=SOON),
+            have("z", state="cancelled", to=SOON, service="kayak"),
+        ]
+        made = plan([want("a", state="activated", to="2026-11-28"), want("z", state="activated")], known)
+        assert told(made).steps == ("reactivate a",)
+        [product] = made.accounts[0].user_products
+        assert product.after == ((None, minute(SOON)),)
+
     def test_only_products_with_steps_are_listed_with_their_account(self):
         made = plan(
             [
