@@ -5,11 +5,12 @@ it to that)::
 
     errors, rules, diagnostics, canonical, instants, limits     the ground
     model, plan                                                 the nouns
-    operations/, wire                                           Payway's calls, and what passes between us and it
-    manifests to desired state · state/                         the two doors
-    planning/, planfile, expectations                           the thinking, and plans as bytes
-    render/ · payway/ · verdicts to applier                     three wings that never meet
-    session, execution                                          the front door of the library
+    operations/, wire, answers, verdicts, judging               Payway's calls, and what their answers mean
+    manifests/ · state/                                         the two doors: what is declared, what is known
+    planning/, planfile                                         the thinking, and plans as bytes
+    render/ · payway/ · applying/                               three wings that never meet
+    settings                                                    what reconciler.toml and variables say
+    session, execution, expectations                            the front door of the library
     cli/                                                        the front door of the command
 
 The names below are the library; each is loaded when it is first used.
@@ -23,13 +24,13 @@ from typing import Any, Final
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    "Desired": "desired",
+    "Desired": "manifests.desired",
     "InvalidInput": "errors",
     "Plan": "plan",
     "Planned": "session",
     "ReconcilerError": "errors",
     "RunOptions": "execution",
-    "RunReport": "runreport",
+    "RunReport": "applying.runreport",
     "Session": "session",
     "apply_plan": "execution",
     "dry_run": "execution",

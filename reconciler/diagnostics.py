@@ -54,3 +54,8 @@ class Diagnostic:
 def sort_key(diagnostic: Diagnostic) -> tuple[Position, str, str]:
     """The order in which findings are shown: by place, then rule."""
     return (diagnostic.position, diagnostic.rule, diagnostic.message)
+
+
+def shown(text: str, limit: int = 60) -> str:
+    """``text`` in quotes, escaped and cut, for a message."""
+    return repr(text) if len(text) <= limit else repr(text[:limit]) + "…"

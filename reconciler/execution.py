@@ -18,18 +18,18 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from reconciler import canonical
+from reconciler.applying.preflight import verify_alone, verify_place
 from reconciler.errors import ExitCode, InvalidInput, Refused
 from reconciler.instants import clock_text
-from reconciler.preflight import verify_alone, verify_place
 from reconciler.state.store import Holder, JournalEntry, Run, Store
 
 if TYPE_CHECKING:
-    from reconciler.applier import Applier
+    from reconciler.applying.applier import Applier
+    from reconciler.applying.runreport import Event, RunReport
     from reconciler.model import DeclaredAccount
     from reconciler.payway.simulator import Simulator
     from reconciler.payway.world import World
     from reconciler.plan import Plan
-    from reconciler.runreport import Event, RunReport
     from reconciler.session import Session
     from reconciler.state.memory import MemoryStore
     from reconciler.wire import Sender
@@ -72,7 +72,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run: ``command`` is what the journal calls it, the bounds are as in `reconciler.applier.Applier`.
+    """How to run: ``command`` is what the journal calls it, the bounds are as in `reconciler.applying.applier.Applier`.
 
     ``emergency`` is told the path of the file that holds an entry which the store couldn't take.
     """
@@ -90,7 +90,7 @@ class RunOptions:
 def apply_plan(
     session: Session, plan: Plan, text: str, options: RunOptions, *, declared: Iterable[DeclaredAccount] = ()
 ) -> RunReport:
-    """Run ``plan``, or go on with its unfinished run. Raises as `reconciler.applier.Applier.run` does.
+    """Run ``plan``, or go on with its unfinished run. Raises as `reconciler.applying.applier.Applier.run` does.
 
     ``declared`` lends the embedded simulator the ids that known state lacks, the first time it is used.
     """
@@ -254,7 +254,7 @@ def refuse_busy_store(session: Session) -> None:
 
 
 def _applier(session: Session, store: Store, sender: Sender, options: RunOptions) -> Applier:
-    from reconciler.applier import Applier
+    from reconciler.applying.applier import Applier
 
     return Applier(
         store=store,

@@ -19,7 +19,7 @@ from reconciler.errors import InvalidInput, UsageError
 from reconciler.instants import minute_of
 
 if TYPE_CHECKING:
-    from reconciler.desired import Desired
+    from reconciler.manifests.desired import Desired
     from reconciler.model import KnownView
     from reconciler.plan import Plan
     from reconciler.settings import EnvironmentSettings
@@ -46,7 +46,7 @@ class Planned:
 
 def load_manifests(paths: Sequence[str], *, now: datetime) -> Desired:
     """The desired state behind ``paths`` (``-`` is standard input), with all that was found in it."""
-    from reconciler.desired import load_desired
+    from reconciler.manifests.desired import load_desired
 
     return load_desired(list(paths), now=minute_of(now), stdin=sys.stdin.buffer if "-" in paths else None)
 
@@ -91,7 +91,7 @@ class Session:
         ``accept`` names guards that may be exceeded. Writes nothing. Raises `InvalidInput`, `UsageError` or
         `StoreFailed`.
         """
-        from reconciler.desired import digest, parse_selector, selects
+        from reconciler.manifests.desired import digest, parse_selector, selects
         from reconciler.planfile import seal
         from reconciler.planning import PlanContext, make_plan
 

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from reconciler.manifesttext import shown
+from reconciler.diagnostics import shown
 from reconciler.schemafiles import load_schema
 
 if TYPE_CHECKING:

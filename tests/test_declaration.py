@@ -2,10 +2,10 @@
 
 import pytest
 
-from reconciler.declaration import Claim, Ending, declare
 from reconciler.diagnostics import Position
-from reconciler.documents import parse
 from reconciler.instants import parse_known
+from reconciler.manifests.declaration import Claim, Ending, declare
+from reconciler.manifests.documents import parse
 
 ID = "52a781d6400e06897c00000f"
 HEAD = f"apiVersion: payway/v1\nkind: Account\naccount_id: {ID}\n"

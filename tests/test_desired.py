@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.desired import Selector, digest, load_desired, parse_selector, selects
 from reconciler.errors import InvalidInput, UsageError
 from reconciler.instants import parse_known
+from reconciler.manifests.desired import Selector, digest, load_desired, parse_selector, selects
 
 NOW = parse_known("2026-11-24T10:00:00Z")
 

@@ -7,10 +7,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import documents
 from reconciler.diagnostics import Position
-from reconciler.documents import ListNode, MappingNode, parse
-from reconciler.manifesttext import place
+from reconciler.manifests import documents
+from reconciler.manifests.documents import ListNode, MappingNode, parse
+from reconciler.manifests.text import place
 
 
 def read(text: str | bytes):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.estimates import ASSUMED, seconds_of
+from reconciler.applying.estimates import ASSUMED, seconds_of
 from reconciler.state.store import Run
 
 

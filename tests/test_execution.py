@@ -18,6 +18,7 @@ import pytest
 from support.commands import ROOT, environment
 
 from reconciler import RunOptions, Session, apply_plan, dry_run, load_settings, resolve, resume_run
+from reconciler.applying.settling import entry_from_json
 from reconciler.errors import InvalidInput, Locked, Refused, StalePlan, StoreFailed, Unreachable
 from reconciler.execution import (
     Stop,
@@ -33,7 +34,6 @@ from reconciler.execution import (
 from reconciler.payway.client import HttpSender
 from reconciler.payway.simulator import Simulator
 from reconciler.planfile import plan_text, seal
-from reconciler.settling import entry_from_json
 from reconciler.state.merge import import_accounts
 from reconciler.state.snapshot import read_snapshot
 from reconciler.state.sqlite import SqliteStore

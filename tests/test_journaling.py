@@ -6,9 +6,9 @@ import pytest
 from support.planning import account_id
 from support.running import rig, updates
 
+from reconciler.applying.journaling import entry_for, exit_code_of, is_pending, known_since, record, standings
+from reconciler.applying.learning import with_doubt
 from reconciler.errors import ExitCode
-from reconciler.journaling import entry_for, exit_code_of, is_pending, known_since, record, standings
-from reconciler.learning import with_doubt
 
 AT = "2026-11-24T10:00:00Z"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from support.planning import account_id, has, have, minute, product_id, user_product_id
 
-from reconciler.learning import (
+from reconciler.applying.learning import (
     digest_of,
     expected_id,
     find_product,

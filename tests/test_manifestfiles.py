@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.errors import InvalidInput
-from reconciler.manifestfiles import MAX_BYTES, ManifestFile, display_name, find_manifests, read_manifest
+from reconciler.manifests.files import MAX_BYTES, ManifestFile, display_name, find_manifests, read_manifest
 
 
 @pytest.fixture

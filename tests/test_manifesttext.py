@@ -2,8 +2,9 @@
 
 import pytest
 
-from reconciler.documents import parse
-from reconciler.manifesttext import Places, shown
+from reconciler.diagnostics import shown
+from reconciler.manifests.documents import parse
+from reconciler.manifests.text import Places
 
 
 def complaint(text: str | bytes):

@@ -7,9 +7,9 @@ import pytest
 from support.planning import HOST, NOW, account_id, has, have
 from support.running import rig, updates
 
+from reconciler.applying.preflight import is_expired, open_run, verify, verify_resumable
 from reconciler.errors import Locked, Refused, StalePlan
 from reconciler.plan import Refusal
-from reconciler.preflight import is_expired, open_run, verify, verify_resumable
 from reconciler.state.memory import MemoryStore
 
 

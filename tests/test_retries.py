@@ -7,10 +7,10 @@ import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.applying.retries import SLICE, Patience
 from reconciler.judging import Judgement
 from reconciler.limits import ApplySettings
 from reconciler.operations import OPERATIONS, REACTIVATE, SYNC_ADDRESS, UPDATE
-from reconciler.retries import SLICE, Patience
 from reconciler.verdicts import AGAIN, Verdict
 
 RETRY, REPEAT, DOUBT, DONE = Verdict.RETRY, Verdict.REPEAT, Verdict.DOUBT, Verdict.DONE

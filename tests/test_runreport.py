@@ -9,8 +9,8 @@ import pytest
 from support.planning import account_id, user_product_id
 from support.running import all_five, answer, error, rig, updates
 
+from reconciler.applying.runreport import OUTCOMES, STOPS, place_of, report_from_journal
 from reconciler.errors import ExitCode
-from reconciler.runreport import OUTCOMES, STOPS, place_of, report_from_journal
 from reconciler.verdicts import BY_NAME
 from reconciler.wire import CallFailed, Phase
 

@@ -7,8 +7,8 @@ import pytest
 from support.planning import NOW, account_id, have, minute
 from support.running import all_five, rig, statuses, updates
 
+from reconciler.applying.settling import abandon, entry_from_json, recover, resolve
 from reconciler.errors import InvalidInput, Locked, StalePlan, StoreFailed
-from reconciler.settling import abandon, entry_from_json, recover, resolve
 from reconciler.wire import CallFailed, Phase
 
 LOST = CallFailed("read_timeout", Phase.UNKNOWN)

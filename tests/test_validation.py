@@ -314,6 +314,9 @@ def test_editors_get_a_text_for_every_field_and_nothing_they_stumble_over():
 
 
 def test_jsonschema_is_imported_when_it_is_needed():
-    code = "import sys, reconciler.desired; print(sorted({'yaml', 'jsonschema', 'referencing'} & set(sys.modules)))"
+    code = (
+        "import sys, reconciler.manifests.desired; "
+        "print(sorted({'yaml', 'jsonschema', 'referencing'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

@@ -70,13 +70,15 @@ def apply(
         plan, text = read_plan_file(saved)
         session = here.session(environment=plan.environment, max_failures=max_failures)
     else:
-        session = here.session(paths, max_failures=max_failures)
+        reviewed = _reviewed(expect)
+        reviewed_for = reviewed.environment if reviewed is not None else None
+        session = here.session(paths, environment=reviewed_for, max_failures=max_failures)
     if not dry_run:
         refuse_lost_journal(session, here.environ)
     if saved is None:
         if not dry_run:
             refuse_busy_store(session)
-        planned = _plan(here, session, select, accept, expect)
+        planned = _plan(here, session, select, accept, reviewed or expect)
         plan, text = planned.plan, plan_text(planned.plan)
         _show(here, plan, paths)
         if not plan.steps:
@@ -97,26 +99,33 @@ def apply(
     )
 
 
-def _plan(
-    here: Host, session: Session, select: tuple[str, ...], accept: tuple[str, ...], expect: str | None
-) -> Planned:
-    """A fresh plan, held against what was reviewed."""
-    from reconciler.expectations import DIGEST, accepted_by, check_digest, check_plan
+def _reviewed(expect: str | None) -> Plan | None:
+    """The plan file that ``--expect`` names, unless it says a digest. Raises `UsageError` for half a digest."""
+    from reconciler.expectations import DIGEST
     from reconciler.session import read_plan_file
 
-    reviewed: Plan | None = None
-    if expect is not None and expect.startswith("sha256:") and not DIGEST.fullmatch(expect):
+    if expect is None or DIGEST.fullmatch(expect):
+        return None
+    if expect.startswith("sha256:"):
         raise UsageError(f"--expect: {expect} is no digest", hint="it is sha256: and 64 digits from 0 to f")
-    if expect is not None and not DIGEST.fullmatch(expect):
-        reviewed, _ = read_plan_file(expect)
-        accept = (*accept, *accepted_by(reviewed))
+    return read_plan_file(expect)[0]
+
+
+def _plan(
+    here: Host, session: Session, select: tuple[str, ...], accept: tuple[str, ...], expected: Plan | str | None
+) -> Planned:
+    """A fresh plan, held against what was reviewed: a plan or its digest."""
+    from reconciler.expectations import accepted_by, check_digest, check_plan
+
+    if expected is not None and not isinstance(expected, str):
+        accept = (*accept, *accepted_by(expected))
     planned = session.plan(select=select, accept=accept)
     warn(here, planned.desired.warnings)
     warn_if_nothing_selected(here, planned.plan)
-    if reviewed is not None:
-        check_plan(planned.plan, reviewed)
-    elif expect is not None:
-        check_digest(planned.plan, expect)
+    if isinstance(expected, str):
+        check_digest(planned.plan, expected)
+    elif expected is not None:
+        check_plan(planned.plan, expected)
     return planned
 
 

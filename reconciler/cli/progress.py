@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.cli.output import DUMB, Output
 
 if TYPE_CHECKING:
-    from reconciler.runreport import Event
+    from reconciler.applying.runreport import Event
 
 
 class Progress:

@@ -10,8 +10,8 @@ from reconciler.cli.host import Host
 from reconciler.errors import ExitCode, ReconcilerError
 
 if TYPE_CHECKING:
+    from reconciler.applying.runreport import Event, RunReport
     from reconciler.execution import RunOptions
-    from reconciler.runreport import Event, RunReport
 
 _STOPPING: Final = "stopping after the call in flight; once more ends at once"
 

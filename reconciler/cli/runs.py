@@ -100,8 +100,8 @@ def resume(
 @click.pass_context
 def resolve(context: click.Context, run_id: str, number: int, outcome: str) -> ExitCode:
     """Say what became of a STEP whose outcome isn't known, after you looked it up in Payway."""
+    from reconciler.applying.settling import resolve as settle
     from reconciler.execution import find_run, plan_of
-    from reconciler.settling import resolve as settle
 
     here = host(context)
     session = here.session()
@@ -124,8 +124,8 @@ def resolve(context: click.Context, run_id: str, number: int, outcome: str) -> E
 @click.pass_context
 def abandon(context: click.Context, run_id: str | None) -> ExitCode:
     """Give up the unfinished run: nothing more of it is sent, doubts stay on their accounts."""
+    from reconciler.applying.settling import abandon as give_up
     from reconciler.execution import unfinished_run
-    from reconciler.settling import abandon as give_up
 
     here = host(context)
     session = here.session()

@@ -68,9 +68,9 @@ def warn_if_nothing_selected(here: Host, shown: Plan) -> None:
 def show_run(here: Host, run_id: str, form: str) -> ExitCode:
     """Write the report of a run to standard output."""
     from reconciler import canonical
+    from reconciler.applying.runreport import report_from_journal
     from reconciler.execution import find_run, plan_of
     from reconciler.render import report_to_text
-    from reconciler.runreport import report_from_journal
 
     if form not in ("text", "json"):
         raise UsageError(f"a run can't be shown as {form} yet", hint="--format takes text or json for a run")

@@ -196,10 +196,9 @@ def _line(account: KnownAccount) -> str:
     products = len(account.user_products)
     marks = (" unverified" if account.unverified else "") + (" in doubt" if account.doubts else "")
     number = account.customer_number if isinstance(account.customer_number, str) else "-"
-    observed = account.observed_at or "unknown"
-    return terminal(
-        f"{account.account_id}  {number:<12}  {products} product{'' if products == 1 else 's'}  {observed}{marks}"
-    )
+    observed = terminal(account.observed_at or "unknown")
+    counted = f"{products} product{'' if products == 1 else 's'}"
+    return f"{terminal(account.account_id)}  {terminal(number):<12}  {counted:<11}  {observed}{marks}"
 
 
 for _command in (verify, backup, recover):

@@ -61,9 +61,9 @@ def backup(context: click.Context, file: str) -> ExitCode:
 @click.pass_context
 def recover(context: click.Context, file: str) -> ExitCode:
     """Fold in the outcome of a call that the store couldn't take: the FILE that the run named when it stopped."""
+    from reconciler.applying.settling import entry_from_json
+    from reconciler.applying.settling import recover as fold_in
     from reconciler.execution import find_run, new_holder, plan_of
-    from reconciler.settling import entry_from_json
-    from reconciler.settling import recover as fold_in
 
     here = host(context)
     session = here.session()

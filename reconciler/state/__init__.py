@@ -22,7 +22,11 @@ FORMS: Final = (
 )
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_SERVER_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@]*@)?([^/?#@]*(?:/[^/?#@]*)?)(?:\?[^#]*)?")
+# Strict, so that a password with a character that it should have escaped isn't taken for something that may be shown.
+_HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:,\[\]]*)(?::[0-9]*)?"
+_SERVER_URL: Final = re.compile(
+    rf"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@]*@)?({_HOST}(?:,{_HOST})*(?:/[^/?#@]*)?)(?:\?[^#@]*)?"
+)
 _PATH_SCHEMES: Final = frozenset({"sqlite", "file", "memory"})
 
 

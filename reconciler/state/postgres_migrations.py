@@ -98,35 +98,34 @@ def migrate(database: Database, environment: str, lineage: str) -> None:
 
     Of several processes that do so at once, one does it and the others find it done.
     """
-    while True:
-        try:
-            with database.remaking():
-                _migrate(database, environment, lineage)
-            return
-        except StoreFailed as error:
-            if getattr(error.__cause__, "sqlstate", None) not in _OVERTAKEN:
-                raise
+    try:
+        _migrate(database, environment, lineage)
+    except StoreFailed as error:
+        if getattr(error.__cause__, "sqlstate", None) not in _OVERTAKEN:
+            raise
+        _migrate(database, environment, lineage)
 
 
 def _migrate(database: Database, environment: str, lineage: str) -> None:
-    version = version_of(database)
-    if version > 0:
-        # Both wait: for another migration, and for the change that is under way.
-        database.all("LOCK TABLE migrations IN SHARE ROW EXCLUSIVE MODE")
-        database.all("SELECT id FROM lock FOR UPDATE")
+    with database.remaking():
         version = version_of(database)
-    else:
-        _make_schema(database)
-        database.all(LEDGER)
-    now = clock_text(datetime.now(UTC))
-    for migration in MIGRATIONS:
-        if migration.number > version:
-            for statement in migration.statements:
-                database.all(statement)
-            row = (migration.number, migration.name, migration.checksum, now)
-            database.all("INSERT INTO migrations VALUES (?, ?, ?, ?)", row)
-    if version == 0:
-        database.all("INSERT INTO meta VALUES (1, ?, ?, 0, ?, 0)", (lineage, environment, now))
+        if version > 0:
+            # Both wait: for another migration, and for the change that is under way.
+            database.all("LOCK TABLE migrations IN SHARE ROW EXCLUSIVE MODE")
+            database.all("SELECT id FROM lock FOR UPDATE")
+            version = version_of(database)
+        else:
+            _make_schema(database)
+            database.all(LEDGER)
+        now = clock_text(datetime.now(UTC))
+        for migration in MIGRATIONS:
+            if migration.number > version:
+                for statement in migration.statements:
+                    database.all(statement)
+                row = (migration.number, migration.name, migration.checksum, now)
+                database.all("INSERT INTO migrations VALUES (?, ?, ?, ?)", row)
+        if version == 0:
+            database.all("INSERT INTO meta VALUES (1, ?, ?, 0, ?, 0)", (lineage, environment, now))
 
 
 def _make_schema(database: Database) -> None:

@@ -1,5 +1,6 @@
 """Slips and oddities on the command line: every one ends in plain words and the right code, none in a traceback."""
 
+import json
 import os
 
 import pytest
@@ -318,3 +319,20 @@ def test_a_snapshot_is_enough_for_a_rehearsal(folder):
     assert exported.code == 0, exported.said
     again = call("apply", "plan.json", "--dry-run", "--state", "file:export.json", cwd=folder)
     assert again.code == 0, again.said
+
+
+def test_a_reviewed_plan_names_the_environment_as_a_saved_one_does(folder):
+    for typed in (["plan.json"], ["--expect", "plan.json"]):
+        result = call("apply", *typed, "--dry-run", cwd=folder)
+        assert result.code == 0, result.said
+        foreign = call("apply", *typed, "--dry-run", "-e", "stage", "--state=file:known-state.json", cwd=folder)
+        assert foreign.code == 4, foreign.said
+    digest = json.loads((folder / "plan.json").read_text())["steps_digest"]
+    assert call("apply", "--expect", digest, "--dry-run", cwd=folder).code == 64
+    assert call("apply", "--expect", digest, "--dry-run", "-e", "simulator", cwd=folder).code == 0
+
+
+def test_accounts_are_listed_in_columns(folder):
+    lines = call("state", "list", "-e", "simulator", cwd=folder).out.splitlines()
+    assert len({line.index("product") for line in lines}) == 1
+    assert len({line.index("2026-") for line in lines}) == 1

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from support.fleets import fleets
 from support.planning import CONTEXT, NOW, plan, view
 
+from reconciler.applying.learning import learn
 from reconciler.instants import Moment, clock_text, minute_of
-from reconciler.learning import learn
 from reconciler.model import PRODUCT_FIELDS, UNKNOWN, product_order
 from reconciler.operations import BY_ACTION
 from reconciler.plan import IMPACTS, TAKING

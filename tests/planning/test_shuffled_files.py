@@ -5,8 +5,8 @@ from itertools import permutations
 import pytest
 from support.planning import CONTEXT, NOW, account_id, has, have, product_id, user_product_id, view
 
-from reconciler.desired import digest, load_desired
 from reconciler.instants import minute_of
+from reconciler.manifests.desired import digest, load_desired
 from reconciler.planfile import plan_text, seal
 from reconciler.planning import make_plan
 

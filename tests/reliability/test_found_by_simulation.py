@@ -18,9 +18,9 @@ from support.planning import (
 )
 from support.running import Rig, answer, rig, statuses, updates
 
+from reconciler.applying.settling import abandon, resolve
 from reconciler.instants import clock_text
 from reconciler.model import UNKNOWN, KnownHead
-from reconciler.settling import abandon, resolve
 from reconciler.state.journal import verify_store
 from reconciler.state.merge import import_accounts
 from reconciler.wire import CallFailed, Phase

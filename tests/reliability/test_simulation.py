@@ -4,7 +4,7 @@ import pytest
 from support.perils import Wrong
 from support.story import Story, play, play_many
 
-from reconciler import journaling
+from reconciler.applying import journaling
 
 STORIES = 1000
 CHUNKS = [range(start, start + 50) for start in range(0, STORIES, 50)]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.applying.journaling import STALE, Standing, standings
 from reconciler.instants import Minute, minute_of, parse_clock
-from reconciler.journaling import STALE, Standing, standings
 from reconciler.model import UNKNOWN, KnownAccount, KnownProduct
 from reconciler.payway.world import World
 from reconciler.payway.worldmodel import WorldProduct, product_from_known, state_at

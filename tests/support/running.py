@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.applier import Applier
+from reconciler.applying.applier import Applier
+from reconciler.applying.runreport import Event, RunReport
 from reconciler.limits import ApplySettings
 from reconciler.model import KnownAccount
 from reconciler.plan import Plan, Request
 from reconciler.planfile import plan_text, seal
 from reconciler.planning import guards
-from reconciler.runreport import Event, RunReport
 from reconciler.state.memory import MemoryStore
 from reconciler.state.store import Holder, JournalEntry, Run, Store
 from reconciler.wire import Answer

@@ -16,10 +16,12 @@ from pathlib import Path
 from random import Random
 
 from reconciler import canonical
-from reconciler.applier import Applier
+from reconciler.applying.applier import Applier
+from reconciler.applying.journaling import standings
+from reconciler.applying.runreport import Event, RunReport, report_from_journal
+from reconciler.applying.settling import abandon, recover, resolve
 from reconciler.errors import InvalidInput, Locked, Refused, StalePlan, StoreFailed
 from reconciler.instants import clock_text, minute_of
-from reconciler.journaling import standings
 from reconciler.limits import ApplySettings
 from reconciler.model import KnownAccount, KnownHead
 from reconciler.payway.simulator import Simulator
@@ -27,8 +29,6 @@ from reconciler.payway.worldmodel import state_at
 from reconciler.plan import Plan
 from reconciler.planfile import plan_text, read_plan, seal
 from reconciler.planning import PlanContext, guards, make_plan
-from reconciler.runreport import Event, RunReport, report_from_journal
-from reconciler.settling import abandon, recover, resolve
 from reconciler.state.memory import MemoryStore
 from reconciler.state.merge import import_accounts
 from reconciler.state.sqlite import SqliteStore

@@ -1,6 +1,6 @@
 """Text of manifests before YAML reads it, and what YAML's complaints about it mean in plain words.
 
-Everything here works on text and places; what the text says is built in `reconciler.documents`.
+Everything here works on text and places; what the text says is built in `reconciler.manifests.documents`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from typing import Final, Protocol, TypeAlias
 
-from reconciler.diagnostics import Diagnostic, Position
+from reconciler.diagnostics import Diagnostic, Position, shown
 
 #: How to mend what is written by reference.
 WRITE_OUT: Final = "write the value out here: a manifest is read the way it looks"
@@ -45,11 +45,6 @@ Place: TypeAlias = tuple[int, int]
 def place(mark: Mark) -> Place:
     """``mark`` as a value that can be looked up."""
     return (mark.line, mark.column)
-
-
-def shown(text: str, limit: int = 60) -> str:
-    """``text`` in quotes, escaped and cut, for a message."""
-    return repr(text) if len(text) <= limit else repr(text[:limit]) + "…"
 
 
 class Places:

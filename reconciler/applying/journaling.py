@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Final
 
 from reconciler import canonical
+from reconciler.applying.learning import digest_of, doubt_of, learn, with_doubt, without_doubt
 from reconciler.errors import ExitCode, StoreFailed
 from reconciler.instants import parse_clock
 from reconciler.judging import Judgement
-from reconciler.learning import digest_of, doubt_of, learn, with_doubt, without_doubt
 from reconciler.model import KnownAccount
 from reconciler.operations import BY_ACTION, Operation, body_bytes
 from reconciler.plan import Step

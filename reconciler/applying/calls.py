@@ -9,16 +9,16 @@ from typing import Final
 
 from reconciler import canonical
 from reconciler.answers import printable
+from reconciler.applying.journaling import TOO_LATE, Standing, entry_for, is_sync, record
+from reconciler.applying.learning import expected_id, other_ids, runs_cancelled
+from reconciler.applying.retries import Patience
+from reconciler.applying.runreport import Event, place_of
 from reconciler.errors import ReconcilerError, StoreFailed, Unreachable
 from reconciler.instants import clock_text, instant_text, minute_of, parse_clock
-from reconciler.journaling import TOO_LATE, Standing, entry_for, is_sync, record
 from reconciler.judging import Judgement, judge, judge_failure, judge_no_token
-from reconciler.learning import expected_id, other_ids, runs_cancelled
 from reconciler.model import KnownAccount
 from reconciler.operations import BY_ACTION, Operation
 from reconciler.plan import Step
-from reconciler.retries import Patience
-from reconciler.runreport import Event, place_of
 from reconciler.state.store import JournalEntry, Lock, Run, Store
 from reconciler.verdicts import Verdict
 from reconciler.wire import CallFailed, Sender

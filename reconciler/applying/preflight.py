@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from reconciler.applying.learning import digest_of
 from reconciler.errors import Locked, Refused, StalePlan
 from reconciler.instants import parse_clock
-from reconciler.learning import digest_of
 from reconciler.plan import Plan
 from reconciler.state.store import Run, Store
 

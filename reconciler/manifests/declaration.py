@@ -1,7 +1,7 @@
 """One document to one declared account, with every finding that the document by itself allows.
 
 The schema says what a value has to be (`reconciler.validation`); times, windows and what only warns are
-judged here. What needs other documents is left to `reconciler.desired`: for that each account hands on its
+judged here. What needs other documents is left to `reconciler.manifests.desired`: for that each account hands on its
 claims. Nothing here depends on the clock, so the outcome of a file can be kept.
 """
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from reconciler.diagnostics import Diagnostic, Position, Severity
-from reconciler.documents import Document, ListNode, MappingNode, Node
+from reconciler.diagnostics import Diagnostic, Position, Severity, shown
 from reconciler.instants import BadTime, Minute, Moment, parse_declared
-from reconciler.manifesttext import Mark, place, shown
+from reconciler.manifests.documents import Document, ListNode, MappingNode, Node
+from reconciler.manifests.text import Mark, place
 from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Source
 from reconciler.validation import boolean_paths, findings
 

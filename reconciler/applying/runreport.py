@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from reconciler.applying.journaling import Standing, standings
 from reconciler.canonical import Json
-from reconciler.journaling import Standing, standings
 from reconciler.model import Source
 from reconciler.plan import Plan, Step
 from reconciler.state.store import JournalEntry, Run

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from reconciler.diagnostics import Diagnostic
-from reconciler.manifesttext import WRITE_OUT, Mark, Place, Places, place, prepare, shown, syntax_error
+from reconciler.diagnostics import Diagnostic, shown
+from reconciler.manifests.text import WRITE_OUT, Mark, Place, Places, place, prepare, syntax_error
 
 if TYPE_CHECKING:
     import re

@@ -8,9 +8,18 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.answers import printable
+from reconciler.applying.journaling import (
+    RESOLVED,
+    Standing,
+    entry_for,
+    exit_code_of,
+    is_pending,
+    locked,
+    record,
+    standings,
+)
 from reconciler.errors import ExitCode, InvalidInput, StalePlan
 from reconciler.instants import clock_text
-from reconciler.journaling import RESOLVED, Standing, entry_for, exit_code_of, is_pending, locked, record, standings
 from reconciler.plan import Plan
 from reconciler.state.store import STATUSES, Holder, JournalEntry, Run, Store
 

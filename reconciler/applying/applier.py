@@ -11,11 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.calls import INVALID_PARAMETER, Lane
-from reconciler.errors import ExitCode
-from reconciler.estimates import seconds_of
-from reconciler.instants import clock_text
-from reconciler.journaling import (
+from reconciler.applying.calls import INVALID_PARAMETER, Lane
+from reconciler.applying.estimates import seconds_of
+from reconciler.applying.journaling import (
     BEHIND_FAILED,
     BEHIND_UNSETTLED,
     STALE,
@@ -28,13 +26,15 @@ from reconciler.journaling import (
     standings,
     unclear_sync,
 )
+from reconciler.applying.learning import digest_of, is_doubted
+from reconciler.applying.preflight import is_expired, open_run, verify, verify_resumable
+from reconciler.applying.retries import Patience
+from reconciler.applying.runreport import Event, RunReport, report_from_journal
+from reconciler.errors import ExitCode
+from reconciler.instants import clock_text
 from reconciler.judging import Judgement
-from reconciler.learning import digest_of, is_doubted
 from reconciler.limits import ApplySettings
 from reconciler.plan import Plan, Step
-from reconciler.preflight import is_expired, open_run, verify, verify_resumable
-from reconciler.retries import Patience
-from reconciler.runreport import Event, RunReport, report_from_journal
 from reconciler.state.store import Holder, JournalEntry, Lock, Run, Store
 from reconciler.verdicts import AGAIN, Verdict
 from reconciler.wire import Sender

@@ -14,12 +14,12 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, Final, Literal, TypeAlias
 
 from reconciler import canonical
-from reconciler.declaration import Claim, Declaration, declare
 from reconciler.diagnostics import Diagnostic, Position, Severity, sort_key
-from reconciler.documents import parse
 from reconciler.errors import UsageError
 from reconciler.instants import Minute
-from reconciler.manifestfiles import find_manifests, read_manifest
+from reconciler.manifests.declaration import Claim, Declaration, declare
+from reconciler.manifests.documents import parse
+from reconciler.manifests.files import find_manifests, read_manifest
 from reconciler.model import DeclaredAccount
 
 SELECTOR_FORMS: Final = "account=ID, label.NAME=VALUE, owner=TEXT or file=GLOB"
