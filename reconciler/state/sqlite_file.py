@@ -97,8 +97,12 @@ class Database:
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement. Raises `StoreFailed`."""
-        with translated(self.path):
+        try:
             rows = self.connection.execute(sql, values).fetchall()
+        except sqlite3.ProgrammingError:
+            raise  # as in `translated`, whose block would cost as much again as most statements
+        except sqlite3.Error as error:
+            raise failure(self.path, error) from error
         self.ensure_unchanged()
         return rows
 

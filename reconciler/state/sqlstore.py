@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -24,9 +25,15 @@ _ENTRY_FIELDS: Final = tuple(f.name for f in fields(JournalEntry))
 _RUN_FIELDS: Final = tuple(f.name for f in fields(Run))
 _HOLDER_FIELDS: Final = tuple(f.name for f in fields(Holder))
 
+#: The row of each: unlike `dataclasses.astuple`, without a copy of every text.
+_entry_row: Final = attrgetter(*_ENTRY_FIELDS)
+_run_row: Final = attrgetter(*_RUN_FIELDS)
+_holder_row: Final = attrgetter(*_HOLDER_FIELDS)
+
 # Built from the names of our own dataclasses, never from data.
 _ENTRIES: Final = f"SELECT {', '.join(_ENTRY_FIELDS)} FROM journal"  # noqa: S608
 _ADD_ENTRY: Final = f"INSERT INTO journal ({', '.join(_ENTRY_FIELDS)}) VALUES ({', '.join('?' for _ in _ENTRY_FIELDS)})"  # noqa: S608
+_END: Final = "SELECT sequence, hash FROM journal ORDER BY sequence DESC LIMIT 1"
 _RUNS: Final = f"SELECT {', '.join(_RUN_FIELDS)} FROM runs ORDER BY place"  # noqa: S608
 _PUT_RUN: Final = (
     f"INSERT INTO runs ({', '.join(_RUN_FIELDS)}) VALUES ({', '.join('?' for _ in _RUN_FIELDS)}) "  # noqa: S608
@@ -127,7 +134,8 @@ class SqlStore(ABC, Generic[_Backend]):
         with self._database.transaction():
             if fence is not None and fence != (present := self.lock()):
                 raise locking.lost(fence, present)
-            change = _SqlChange(self._database, self.last_entry())
+            sequence, end = self._database.one(_END) or (0, CHAIN_START)
+            change = _SqlChange(self._database, sequence, end)
             yield change
             change.finish()
 
@@ -138,7 +146,7 @@ class SqlStore(ABC, Generic[_Backend]):
             if present is not None:
                 raise locking.held(present)
             epoch = int(self._database.all("SELECT epoch FROM lock")[0][0]) + 1
-            self._database.all(_SET_LOCK, (epoch, *astuple(holder)))
+            self._database.all(_SET_LOCK, (epoch, *_holder_row(holder)))
         return Lock(holder, epoch)
 
     def release(self, lock: Lock) -> None:
@@ -210,15 +218,24 @@ class SqlStore(ABC, Generic[_Backend]):
 
 @dataclass(slots=True)
 class _SqlChange:
-    """A change inside its transaction. ``last`` is the end of the journal's chain."""
+    """A change inside its transaction. ``sequence`` and ``end`` are those of the journal's last entry.
+
+    ``known`` holds what was read or put: within its transaction nobody else changes it.
+    """
 
     database: Database
-    last: JournalEntry | None
+    sequence: int
+    end: str
+    known: dict[str, KnownAccount | None] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     written: dict[str, int] = field(default_factory=dict)
 
     def account(self, account_id: str) -> KnownAccount | None:
-        return _account(self.database, account_id)
+        if account_id not in self.known:
+            if len(self.known) >= _PAGE:  # an import goes through all accounts, each but once or twice
+                self.known.clear()
+            self.known[account_id] = _account(self.database, account_id)
+        return self.known[account_id]
 
     def put_account(self, account: KnownAccount) -> None:
         account = arranged(account)
@@ -227,24 +244,33 @@ class _SqlChange:
         # Only for people who query the table; the document keeps the number whatever it is made of.
         column = number if isinstance(number, str) and number.isprintable() else None
         row = (account_id, column, *encoded(account), account.observed_at)
-        self.database.run([(_PUT_ACCOUNT, row), *_index(account_id, user_product_ids(account))])
+        self.database.run([(_PUT_ACCOUNT, row), *self._indexing(account_id, user_product_ids(account))])
+        self.known[account_id] = account
         self.touched.add(account_id)
 
     def remove_account(self, account_id: str) -> None:
         if self.account(account_id) is not None:
             forget = ("DELETE FROM accounts WHERE account_id = ?", (account_id,))
-            self.database.run([forget, *_index(account_id, frozenset())])
+            self.database.run([forget, *self._indexing(account_id, frozenset())])
+            self.known[account_id] = None
             self.touched.add(account_id)
 
+    def _indexing(self, account_id: str, ids: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """The statements by which ``account_of`` finds an account by ``ids``, none if it does already."""
+        before = self.known.get(account_id)
+        if before is not None and user_product_ids(before) == ids:
+            return []
+        return _index(account_id, ids)
+
     def append(self, entry: JournalEntry) -> JournalEntry:
-        sequence, previous = (1, CHAIN_START) if self.last is None else (self.last.sequence + 1, self.last.hash)
-        self.last = entry.chained(sequence, previous)
-        self.database.all(_ADD_ENTRY, astuple(self.last))
-        self.written[entry.account_id] = sequence
-        return self.last
+        placed = entry.chained(self.sequence + 1, self.end)
+        self.database.all(_ADD_ENTRY, _entry_row(placed))
+        self.sequence, self.end = placed.sequence, placed.hash
+        self.written[entry.account_id] = placed.sequence
+        return placed
 
     def put_run(self, run: Run) -> None:
-        self.database.all(_PUT_RUN, astuple(run))
+        self.database.all(_PUT_RUN, _run_row(run))
 
     def mark_filled(self) -> None:
         self.database.all("UPDATE meta SET filled = 1")
