@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.core import ParameterSource
 
 from reconciler.cli.host import Host, host
-from reconciler.cli.kinds import Duration, Rate, Whole
+from reconciler.cli.kinds import Whole
 from reconciler.cli.options import argument, base_url_option, common_options, option
-from reconciler.cli.running import run_and_report
+from reconciler.cli.running import Bounds, bounds_options, run_and_report
 from reconciler.cli.showing import accept_option, select_option, show_plan, warn, warn_if_nothing_selected
 from reconciler.errors import ExitCode, NotApproved, Refused, UsageError
 
 if TYPE_CHECKING:
+    from reconciler.model import DeclaredAccount
     from reconciler.plan import Plan
     from reconciler.session import Planned, Session
 
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 @option("--dry-run", is_flag=True, help="Run it against the simulator over a copy of known state; nothing is sent.")
 @option("--expect", metavar="DIGEST|PLAN", help="Plan again, and run only what this reviewed plan holds.")
 @option("--max-failures", type=Whole(1), metavar="N", help="Stop after so many failed accounts.")
-@option("--rate", type=Rate(), metavar="N", help="At most so many calls a second.")
-@option("--max-duration", type=Duration(), metavar="D", help="Begin no step after this long, as in 90m.")
-@option("--limit", type=Whole(1), metavar="N", help="Send at most so many steps.")
-@option("--report", metavar="FILE", help="Write the run report (JSON).")
+@bounds_options
 @select_option
 @accept_option
 @base_url_option
@@ -37,65 +35,72 @@ if TYPE_CHECKING:
 @click.pass_context
 def apply(
     context: click.Context,
+    /,
     paths: tuple[str, ...],
     yes: bool,
     dry_run: bool,
     expect: str | None,
     max_failures: int | None,
-    rate: float | None,
-    max_duration: float | None,
-    limit: int | None,
-    report: str | None,
     select: tuple[str, ...],
     accept: tuple[str, ...],
+    **bounds: Any,
 ) -> ExitCode:
     """Run a saved PLAN, or plan from the manifests under PATHS, show the plan, ask, and run it.
 
     One call at a time, in the plan's order; each is written to the journal before and after. Ctrl-C finishes the
     call in flight and stops; `reconciler resume` goes on.
     """
-    from reconciler.execution import apply_plan, refuse_busy_store, refuse_lost_journal
-    from reconciler.execution import dry_run as rehearse
-    from reconciler.files import check_writable
+    from reconciler.execution import refuse_busy_store, refuse_lost_journal
     from reconciler.planfile import plan_text
     from reconciler.session import looks_like_plan, read_plan_file
 
     here = host(context)
-    saved = paths[0] if len(paths) == 1 and (paths[0] == "-" or looks_like_plan(paths[0])) else None
-    if report is not None:
-        check_writable(report)
-    planned: Planned | None = None
-    if saved is not None:
+    bound = Bounds(**bounds)
+    bound.check()
+    if len(paths) == 1 and (paths[0] == "-" or looks_like_plan(paths[0])):
         _no_planning_options(context)
-        plan, text = read_plan_file(saved)
+        plan, text = read_plan_file(paths[0])
         session = here.session(environment=plan.environment, max_failures=max_failures)
-    else:
-        reviewed = _reviewed(expect)
-        reviewed_for = reviewed.environment if reviewed is not None else None
-        session = here.session(paths, environment=reviewed_for, max_failures=max_failures)
+        if not dry_run:
+            refuse_lost_journal(session, here.environ)
+        return _carry_out(here, session, plan, text, bound, dry_run=dry_run)
+    reviewed = _reviewed(expect)
+    reviewed_for = reviewed.environment if reviewed is not None else None
+    session = here.session(paths, environment=reviewed_for, max_failures=max_failures)
     if not dry_run:
         refuse_lost_journal(session, here.environ)
-    if saved is None:
-        if not dry_run:
-            refuse_busy_store(session)
-        planned = _plan(here, session, select, accept, reviewed or expect)
-        plan, text = planned.plan, plan_text(planned.plan)
-        _show(here, plan, paths)
-        if not plan.steps:
-            return ExitCode.DONE
-        if not (yes or dry_run or expect):
-            _ask(here, plan)
-    declared = planned.desired.accounts if planned is not None else ()
+        refuse_busy_store(session)
+    planned = _plan(here, session, select, accept, reviewed or expect)
+    plan = planned.plan
+    _show(here, plan, paths)
+    if not plan.steps:
+        return ExitCode.DONE
+    if not (yes or dry_run or expect):
+        _ask(here, plan)
+    declared = planned.desired.accounts
+    return _carry_out(here, session, plan, plan_text(plan), bound, declared, dry_run=dry_run)
+
+
+def _carry_out(
+    here: Host,
+    session: Session,
+    plan: Plan,
+    text: str,
+    bounds: Bounds,
+    declared: tuple[DeclaredAccount, ...] = (),
+    *,
+    dry_run: bool,
+) -> ExitCode:
+    from reconciler.execution import apply_plan
+    from reconciler.execution import dry_run as rehearse
+
     run = rehearse if dry_run else apply_plan
     return run_and_report(
         here,
         "apply",
+        bounds,
         lambda options: run(session, plan, text, options, declared=declared),
-        report,
         rehearsal=dry_run,
-        rate=rate,
-        max_duration=max_duration,
-        limit=limit,
     )
 
 

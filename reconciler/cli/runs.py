@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from reconciler.cli.host import Host, host
-from reconciler.cli.kinds import Duration, Rate, Whole, Word
+from reconciler.cli.kinds import Whole, Word
 from reconciler.cli.options import argument, base_url_option, common_options, group, help_if_alone, option
-from reconciler.cli.running import run_and_report, run_options
+from reconciler.cli.running import Bounds, bounds_options, run_and_report, run_options
 from reconciler.cli.showing import show_run
 from reconciler.errors import ExitCode, UsageError
 
@@ -60,21 +60,16 @@ def show_one(context: click.Context, run_id: str, form: str) -> ExitCode:
 @click.command()
 @argument("run_id", metavar="[RUN]", required=False)
 @option("--expired", is_flag=True, help="Send the rest, too, although the plan has expired.")
-@option("--rate", type=Rate(), metavar="N", help="At most so many calls a second.")
-@option("--max-duration", type=Duration(), metavar="D", help="Begin no step after this long, as in 90m.")
-@option("--limit", type=Whole(1), metavar="N", help="Send at most so many steps.")
-@option("--report", metavar="FILE", help="Write the run report (JSON).")
+@bounds_options
 @base_url_option
 @common_options
 @click.pass_context
 def resume(
     context: click.Context,
+    /,
     run_id: str | None,
     expired: bool,
-    rate: float | None,
-    max_duration: float | None,
-    limit: int | None,
-    report: str | None,
+    **bounds: Any,
 ) -> ExitCode:
     """Go on with the unfinished run and its own plan: settle what is in doubt, send the rest."""
     from reconciler.execution import resume_run
@@ -84,11 +79,8 @@ def resume(
     return run_and_report(
         here,
         "resume",
+        Bounds(**bounds),
         lambda options: resume_run(session, options, run_id=run_id, expired=expired),
-        report,
-        rate=rate,
-        max_duration=max_duration,
-        limit=limit,
     )
 
 
