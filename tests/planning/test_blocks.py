@@ -310,6 +310,11 @@ class TestSeveralRules:
         made = told(plan([want("a", **ACTIVATED)], known))
         assert sorted(made.blocked) == ["in-doubt a", "needs-user-product-id a", "not-payway-provisioned a"]
 
+    def test_a_doubt_blocks_only_a_step_that_is_due(self):
+        known = [has("x", have("a", state="paused"), doubts=[doubt("update", "a")])]
+        assert told(plan([want("a", **ACTIVATED)], known)).blocked == ("unknown-state a",)
+        assert set(told(plan([want("a", **ACTIVATED, to=LATER)], known)).blocked) == {"unknown-state a", "in-doubt a"}
+
     def test_a_product_blocked_for_one_call_makes_none_of_its_others(self):
         known = [have("a", **RUNNING, service="kayak")]
         assert told(plan([want("a", **ACTIVATED, to=LATER, number="7")], known)).steps == ()

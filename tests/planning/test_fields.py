@@ -18,6 +18,7 @@ from support.planning import (
 from reconciler.model import UNKNOWN, Source
 from reconciler.operations import body_bytes
 
+ACTIVATED = {"state": "activated"}
 WHOLE = {"type": "limited", "state": "activated", "frm": "2026-01-01", "to": "2026-12-01"}
 
 
@@ -202,6 +203,15 @@ class TestWhereAndWhy:
     def test_a_step_points_at_the_list_item_of_its_product(self):
         made = plan([want("a", state="deactivated", line=9, fields={"state": 11})], [have("a", state="activated")])
         assert only_step(made).source == Source("manifests/a.yaml", 9, {"state": 11})
+
+    def test_with_the_lines_of_what_its_call_is_about(self):
+        lines = {"product_id": 9, "state": 10, "valid_to": 11, "subscription_number": 12}
+        declared = want("a", **ACTIVATED, to="2027-12-01", number="7", line=9, fields=lines)
+        made = plan([declared], [have("a", **ACTIVATED, to="2026-12-01", number="6")])
+        assert {step.action: dict(step.source.fields) for step in made.steps} == {
+            "update": {"product_id": 9, "state": 10, "valid_to": 11},
+            "subscription_number": {"subscription_number": 12},
+        }
 
     def test_a_block_and_a_warning_too(self):
         made = plan(

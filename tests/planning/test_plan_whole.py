@@ -45,6 +45,10 @@ class TestHead:
         known = [has("x", observed_at="2026-11-20T00:00:00Z"), has("y", observed_at="2026-11-01T00:00:00Z")]
         assert plan([wants("x")], known).known_state.oldest_observation == "2026-11-20T00:00:00Z"
 
+    def test_where_no_account_says_when_the_store_does(self):
+        head = KnownHead("stage", observed_at="2026-11-01T00:00:00Z")
+        assert plan([wants("x")], [has("x")], head=head).known_state.oldest_observation == "2026-11-01T00:00:00Z"
+
     def test_a_snapshot_without_lineage_and_serial(self):
         made = plan(head=KnownHead("stage"))
         assert (made.known_state.lineage, made.known_state.serial) == (None, None)
