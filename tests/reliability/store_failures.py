@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from support.failing import FIGURES, SQLITE_ERRORS, in_memory, in_sqlite, on_a_full_disk
+from support.trials import FIGURES, SQLITE_ERRORS, in_memory, in_sqlite, on_a_full_disk
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
-from support.failing import in_memory, in_sqlite, on_a_full_disk
+from support.trials import in_memory, in_sqlite, on_a_full_disk
 
 from reconciler.applying import calls
 from reconciler.errors import StoreFailed
