@@ -13,7 +13,7 @@ UV ?= uv
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
 
-.PHONY: help venv run test lint format docs lock clean
+.PHONY: help venv run test races lint format docs lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
@@ -37,6 +37,9 @@ run: $(READY) ## show it at work: validate, plan, apply and plan again on the em
 
 test: lint ## everything that CI checks; the tests' summary stands last
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+races: $(READY) ## 200 rounds of processes that apply at once, on each store; prints what came of them
+	@RECONCILER_ROUNDS=200 $(BIN)/python -m pytest -q $(PYTEST_ARGS) tests/state/test_races.py
 
 lint: $(READY) ## style, types and the directions of imports
 	@$(BIN)/ruff check
