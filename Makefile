@@ -16,8 +16,8 @@ LOCK_ARGS ?=
 .PHONY: help venv run test races lint format docs lock clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
-		printf 'make %-7s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
+		printf 'make %-14s %s\n' "$$name" "$$what"; done
 
 venv: $(READY) ## make .venv with the locked dependencies and this project in it
 
@@ -40,6 +40,16 @@ test: lint ## everything that CI checks; the tests' summary stands last
 
 races: $(READY) ## 200 rounds of processes that apply at once, on each store; prints what came of them
 	@RECONCILER_ROUNDS=200 $(BIN)/python -m pytest -q $(PYTEST_ARGS) tests/state/test_races.py
+
+.PHONY: store-failures stale-plans dry-run-is-dry
+store-failures: $(READY) ## each write of the store failing in turn, in memory and on SQLite; prints the figures
+	@PYTHONPATH=tests $(BIN)/python tests/reliability/store_failures.py
+
+stale-plans: $(READY) ## 1,000 plans that something overtakes, and every byte of one altered; prints the figures
+	@PYTHONPATH=tests $(BIN)/python tests/reliability/stale_plans.py
+
+dry-run-is-dry: $(READY) ## every way to a dry run with its every deed noted; prints the figures
+	@PYTHONPATH=tests $(BIN)/python tests/reliability/dry_run_is_dry.py
 
 lint: $(READY) ## style, types and the directions of imports
 	@$(BIN)/ruff check
