@@ -43,13 +43,13 @@ races: $(READY) ## 200 rounds of processes that apply at once, on each store; pr
 
 .PHONY: store-failures stale-plans dry-run-is-dry
 store-failures: $(READY) ## each write of the store failing in turn, in memory and on SQLite; prints the figures
-	@PYTHONPATH=tests $(BIN)/python tests/reliability/store_failures.py
+	@PYTHONPATH=tests:. $(BIN)/python tests/reliability/store_failures.py
 
 stale-plans: $(READY) ## 1,000 plans that something overtakes, and every byte of one altered; prints the figures
-	@PYTHONPATH=tests $(BIN)/python tests/reliability/stale_plans.py
+	@PYTHONPATH=tests:. $(BIN)/python tests/reliability/stale_plans.py
 
 dry-run-is-dry: $(READY) ## every way to a dry run with its every deed noted; prints the figures
-	@PYTHONPATH=tests $(BIN)/python tests/reliability/dry_run_is_dry.py
+	@PYTHONPATH=tests:. $(BIN)/python tests/reliability/dry_run_is_dry.py
 
 lint: $(READY) ## style, types and the directions of imports
 	@$(BIN)/ruff check
