@@ -64,9 +64,11 @@ def run(argv: Sequence[str]) -> int:
 
 def _page(argv: Sequence[str]) -> list[str] | None:
     """What is printed without looking at anything else, and so without loading click."""
-    if list(argv) in ([], ["--help"], ["-h"]):
-        from reconciler.cli.menu import help_page
+    from reconciler.cli.menu import COMPLETION_VARIABLE, help_page
 
+    if COMPLETION_VARIABLE in os.environ:
+        return None
+    if list(argv) in ([], ["--help"], ["-h"]):
         return list(help_page())
     if list(argv) in (["--version"], ["version"]):
         from reconciler import __version__

@@ -12,12 +12,10 @@ from click.exceptions import Exit
 
 from reconciler import __version__
 from reconciler.cli.kinds import nearest
-from reconciler.cli.menu import COMMANDS, help_page
+from reconciler.cli.menu import COMMANDS, COMPLETION_VARIABLE, help_page
 from reconciler.cli.options import Said, common_options
 from reconciler.cli.output import Output
 from reconciler.errors import ExitCode
-
-_COMPLETE = "_RECONCILER_COMPLETE"
 
 
 class Commands(click.RichGroup):
@@ -67,10 +65,10 @@ def app(context: click.Context) -> None:
 
 def invoke(arguments: Sequence[str], output: Output) -> int:
     """Run a command line; returns its exit code. What goes wrong is raised, but for a line that isn't understood."""
-    if _COMPLETE in os.environ:
+    if COMPLETION_VARIABLE in os.environ:
         from click.shell_completion import shell_complete
 
-        return shell_complete(app, {}, "reconciler", _COMPLETE, os.environ[_COMPLETE])
+        return shell_complete(app, {}, "reconciler", COMPLETION_VARIABLE, os.environ[COMPLETION_VARIABLE])
     try:
         # Not app.main(): that has exit codes and last words of its own.
         with app.make_context("reconciler", list(arguments), obj=Said(output)) as context:

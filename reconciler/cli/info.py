@@ -9,6 +9,7 @@ from reconciler.cli.kinds import Word
 from reconciler.cli.options import argument, common_options, group, help_if_alone, option
 from reconciler.errors import ExitCode
 
+SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = ("account", "known-state", "plan", "report", "config")
 
 
@@ -48,6 +49,27 @@ def show_config(context: click.Context, origin: bool) -> ExitCode:
     for row in rows:
         where = f"   ({terminal(row.origin)})" if origin else ""
         here.output.document([f"{row.name:<{width}}  {terminal(row.value)}{where}"])
+    return ExitCode.DONE
+
+
+@click.command()
+@argument("shell", metavar="SHELL", type=Word(SHELLS))
+@common_options
+@click.pass_context
+def completion(context: click.Context, shell: str) -> ExitCode:
+    """Print a script that makes SHELL (bash, zsh or fish) complete commands and options.
+
+    For bash: reconciler completion bash > ~/.local/share/bash-completion/completions/reconciler
+    """
+    from click.shell_completion import get_completion_class
+
+    from reconciler.cli.menu import COMPLETION_VARIABLE
+
+    make = get_completion_class(shell)
+    assert make is not None
+    command = context.find_root().command
+    script = make(command, {}, "reconciler", COMPLETION_VARIABLE).source()
+    host(context).output.document([script.strip("\n")])
     return ExitCode.DONE
 
 

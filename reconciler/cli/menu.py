@@ -5,7 +5,6 @@ Nothing here needs click, so that ``reconciler --help`` is there at once.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -31,6 +30,9 @@ class Common(NamedTuple):
     words: str
 
 
+#: The variable by which a shell's completion asks; whoever sources the script of `completion` needn't know it.
+COMPLETION_VARIABLE = "_RECONCILER_COMPLETE"
+
 #: The commands, in the order in which they are listed.
 COMMANDS = {
     "validate": Entry("validate", "validate", "Check manifests; no state, no token, no network."),
@@ -48,6 +50,7 @@ COMMANDS = {
     "simulate": Entry("simulate", "simulate", "Payway on a loopback port, for rehearsals."),
     "schema": Entry("info", "schema", "Print a JSON schema."),
     "config": Entry("info", "config", "Show the settings, and where each comes from."),
+    "completion": Entry("info", "completion", "Print what makes a shell complete commands and options."),
     "version": Entry("info", "version", "Print the version."),
 }
 
@@ -110,6 +113,8 @@ def _written(option: Common) -> str:
 
 
 def _columns(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    import textwrap
+
     rows = list(rows)
     width = max(len(name) for name, _ in rows)
     for name, words in rows:

@@ -132,6 +132,28 @@ def test_every_schema_is_json(empty, name):
     assert json.loads(shown.out)["$schema"].startswith("https://json-schema.org/")
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_that_the_shell_asks(empty, shell):
+    shown = call("completion", shell, cwd=empty)
+    assert (shown.code, shown.err) == (0, "")
+    assert f"_RECONCILER_COMPLETE={shell}_complete" in shown.out
+
+
+def test_the_shell_is_told_what_can_follow(folder):
+    def follows(words):
+        asked = {
+            "_RECONCILER_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        }
+        return {line.partition(",")[2] for line in call(cwd=folder, env=asked).out.splitlines()}
+
+    assert follows("reconciler pl") == {"plan"}
+    assert follows("reconciler state im") == {"import"}
+    assert {"--environment", "--expect"} <= follows("reconciler apply --e")
+    assert follows("reconciler plan --format m") == {"markdown"}
+
+
 # --- Before and after the name ---
 
 
