@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,14 +68,17 @@ def execute(url, *statements):
         return cursor.fetchall() if cursor.description else []
 
 
-def role(url, name, *grants):
-    """A new role with rights, and the URL of its database for it."""
-    execute(url, f"CREATE ROLE {name} LOGIN PASSWORD 'secret'", *(f"GRANT {grant} TO {name}" for grant in grants))
+def role(url, name, *statements):
+    """A new role, given rights by ``statements``; gives the database's URL for it."""
+    execute(url, f"CREATE ROLE {name} LOGIN PASSWORD 'secret'", *statements)
     return postgres.as_role(url, name, "secret")
 
 
-def rights_to_plan(name):
-    return f"USAGE ON SCHEMA reconciler_{name}", f"SELECT ON ALL TABLES IN SCHEMA reconciler_{name}"
+def rights(to, environment, role):
+    """The statements by which the docs give a role the rights to plan or to apply."""
+    page = (ROOT / "docs" / "state.md").read_text()
+    [block] = re.findall(rf"^-- to {to}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return block.replace("reconciler_stage", f"reconciler_{environment}").replace(f"reconciler_{to}", role).splitlines()
 
 
 def said(error):
@@ -216,7 +220,7 @@ def test_settings_of_the_database_make_no_difference(server, make):
 
 
 def test_the_right_to_read_is_enough_to_plan(shared, filled, name, make):
-    reader = role(shared, f"reader_{name}", *rights_to_plan(name))
+    reader = role(shared, f"reader_{name}", *rights("plan", name, f"reader_{name}"))
     view = open_view(reader, name)
     assert [account.account_id for account in view.accounts()] == [make.id("a1")]
     assert view.account_of(make.id("c1")) == make.id("a1")
@@ -236,44 +240,41 @@ def test_the_right_to_read_is_enough_to_plan(shared, filled, name, make):
     store.close()
 
 
-@pytest.mark.parametrize("rights", [0, 1])
-def test_a_role_without_the_rights_is_told_which_page_lists_them(shared, filled, name, rights):
-    stranger = role(shared, f"stranger_{name}_{rights}", *rights_to_plan(name)[:rights])
+@pytest.mark.parametrize("given", [0, 1])
+def test_a_role_without_the_rights_is_told_which_page_lists_them(shared, filled, name, given):
+    stranger = role(shared, f"stranger_{name}", *rights("plan", name, f"stranger_{name}")[:given])
     with pytest.raises(StoreFailed, match=r"lacks a right|can't see") as refused:
         opened(stranger, name, read_only=True)
     assert "docs/state.md" in refused.value.hint
 
 
 def test_a_role_that_only_applies_can_not_rewrite_the_journal(shared, filled, name, make):
-    schema = f"reconciler_{name}"
-    tables = ", ".join(f"{schema}.{table}" for table in ("accounts", "user_products", "meta", "lock", "runs"))
-    writer = role(
-        shared,
-        f"writer_{name}",
-        *rights_to_plan(name),
-        f"INSERT, UPDATE, DELETE ON {tables}",
-        f"INSERT ON {schema}.journal",
-    )
+    writer = role(shared, f"writer_{name}", *rights("apply", name, f"writer_{name}"))
     store = opened(writer, name)
     lock = store.acquire(make.holder())
     with store.change(lock) as change:
         change.put_account(make.account("a2"))
         change.remove_account(make.id("a1"))
         change.put_run(make.run())
+        change.mark_filled()
         change.append(make.entry("a2"))
+    with store.change(lock) as change:
+        change.put_run(make.run(status="finished"))
     store.release(lock)
     assert verify_store(store) == ()
     store.close()
     import psycopg
 
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        execute(writer, f"ALTER TABLE {schema}.journal DISABLE TRIGGER ALL")
+    for statement in ("ALTER TABLE {} DISABLE TRIGGER ALL", "UPDATE {} SET status = 'x'", "TRUNCATE {}"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            execute(writer, statement.format(f"reconciler_{name}.journal"))
 
 
 def test_a_role_that_may_not_make_a_schema_can_be_given_one(shared, name):
     maker = role(shared, f"maker_{name}")
     with pytest.raises(StoreFailed, match="lacks a right"):
         opened(maker, name, create=True)
+    assert execute(shared, f"SELECT 1 FROM pg_namespace WHERE nspname = 'reconciler_{name}'") == []
     execute(shared, f"CREATE SCHEMA reconciler_{name} AUTHORIZATION maker_{name}")
     with pytest.raises(InvalidInput, match="no known state"):
         opened(maker, name)
