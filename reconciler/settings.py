@@ -172,6 +172,9 @@ def without_password(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "…"
+    if parts.netloc and "@" in parts.path + parts.query + parts.fragment:
+        # Some character before it should have been escaped, so what looks like the host may be the password.
+        return f"{parts.scheme}://…"
     user, at, place = parts.netloc.rpartition("@")
     authority = f"{user.partition(':')[0]}:…@{place}" if at and ":" in user else parts.netloc
     shown = url.replace(parts.netloc, authority, 1) if parts.netloc else url

@@ -477,6 +477,9 @@ def test_values_are_explained_as_people_write_them(folder: Path) -> None:
         ("postgresql://u@h/d?sslmode=require", "postgresql://u@h/d?sslmode=require"),
         ("postgresql:///d?host=/s&Password=p", "postgresql:///d?…"),
         ("postgresql://u:p@[h/d", "…"),
+        ("postgresql://u:p/w@h/d", "postgresql://…"),
+        ("postgresql://u:p?w@h/d", "postgresql://…"),
+        ("postgresql://u:p#w@h/d", "postgresql://…"),
         ("sqlite:///a b.db", "sqlite:///a b.db"),
     ],
 )
