@@ -66,8 +66,8 @@ def _unlike(account_id: str, known: KnownProduct, real: WorldProduct, minute: Mi
         value, really = getattr(known, name), getattr(real, name)
         if value is not UNKNOWN and value != really:
             yield f"{where}: {name} is known as {value}, really {really}"
-    # Time alone moves states; nobody has to tell us that, if we were told when terms begin and end.
-    if told and known.state is not UNKNOWN:
+    # Time alone moves states; nobody has to tell us that, if we were told when the term begins and ends.
+    if told and UNKNOWN not in (known.state, known.valid_from, known.valid_to, known.subscription_type):
         seen = state_at(replace(product_from_known(known, account_id, 0), state=known.state or ""), minute)
         really = state_at(real, minute)
         if seen != really:
