@@ -19,9 +19,10 @@ _WORST_LAST: Final = (_KEEP, "extend", "grant", "shorten", "revoke")
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """How many readers gain, lose, keep or get a shorter access. An account with steps is one, by the worst of them."""
+    """How many readers gain, lose, keep or get another access. An account with steps is one, by the worst of them."""
 
     gain: int = 0
+    longer: int = 0
     lose: int = 0
     shorter: int = 0
     keep: int = 0
@@ -88,7 +89,11 @@ def _readers(plan: Plan) -> Readers:
         worst[key[0]] = max(worst[key[0]], impact, key=_severity)
     found = Counter(worst.values())
     return Readers(
-        gain=found["grant"] + found["extend"], lose=found["revoke"], shorter=found["shorten"], keep=found[_KEEP]
+        gain=found["grant"],
+        longer=found["extend"],
+        lose=found["revoke"],
+        shorter=found["shorten"],
+        keep=found[_KEEP],
     )
 
 

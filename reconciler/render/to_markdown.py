@@ -121,9 +121,9 @@ def _head(view: PlanView) -> str:
     rows = "\n".join(f"- **{label}**: {text}" for label, text in summary_rows(view) if label != "Readers")
     return (
         f"## Plan for {code(view.environment)}: {calls}{what_if}\n\n"
-        "| Readers who gain access | lose access | get a shorter access | keep it |\n"
-        "| ---: | ---: | ---: | ---: |\n"
-        f"| {readers.gain:,} | {readers.lose:,} | {readers.shorter:,} | {readers.keep:,} |\n\n"
+        "| Readers who gain access | get a longer one | lose it | get a shorter one | keep it |\n"
+        "| ---: | ---: | ---: | ---: | ---: |\n"
+        f"| {readers.gain:,} | {readers.longer:,} | {readers.lose:,} | {readers.shorter:,} | {readers.keep:,} |\n\n"
         f"{rows}\n\n"
     )
 

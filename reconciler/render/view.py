@@ -185,8 +185,9 @@ def summary_rows(view: PlanView) -> Iterator[tuple[str, str]]:
     yield (
         "Readers",
         f"{counted(readers.gain, 'gains access', 'gain access')}, "
-        f"{counted(readers.lose, 'loses access', 'lose access')}, "
-        f"{counted(readers.shorter, 'gets a shorter access', 'get a shorter access')}, "
+        f"{counted(readers.longer, 'gets a longer one', 'get a longer one')}, "
+        f"{counted(readers.lose, 'loses it', 'lose it')}, "
+        f"{counted(readers.shorter, 'gets a shorter one', 'get a shorter one')}, "
         f"{counted(readers.keep, 'keeps it', 'keep it')}",
     )
     yield (

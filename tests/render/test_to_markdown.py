@@ -46,8 +46,8 @@ def test_it_tells_the_same_counts_as_the_text(plan):
     for label in ("Calls", "Products", "Findings", "Careful", "Deadline"):
         [line] = [line for line in lines if line.startswith(f"{label} ")]
         assert f"- **{label}**: {line.removeprefix(label).strip()}" in whole
-    assert "| 1 | 1 | 0 | 1 |" in whole
-    assert "Readers   1 gains access, 1 loses access, 0 get a shorter access, 1 keeps it" in lines
+    assert "| 1 | 0 | 1 | 0 | 1 |" in whole
+    assert "Readers   1 gains access, 0 get a longer one, 1 loses it, 0 get a shorter one, 1" in lines
 
 
 def test_the_marker_names_the_environment_and_ends_the_comment(plan):

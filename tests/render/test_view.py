@@ -29,7 +29,8 @@ def test_readers_of_the_sample(plan):
     ("impacts", "readers"),
     [
         (["grant"], Readers(gain=1)),
-        (["extend", "neutral"], Readers(gain=1)),
+        (["extend", "neutral"], Readers(longer=1)),
+        (["extend", "grant"], Readers(gain=1)),
         (["neutral"], Readers(keep=1)),
         (["shorten", "grant"], Readers(shorter=1)),
         (["grant", "revoke", "shorten"], Readers(lose=1)),
