@@ -166,7 +166,7 @@ def record(change: Change, step: Step, entry: JournalEntry, *, overtaken: bool =
     """
     before = change.account(step.account_id)
     if overtaken or not (entry.status == "intent" or _is_own_skip(entry) or _is_awaited(before, step, entry)):
-        after = _account_after_late(before, entry)
+        after = _account_after_late(before, step, entry, overtaken=overtaken)
     else:
         after = _account_after(before, step, entry)
     if after is None:
@@ -206,17 +206,23 @@ def _is_awaited(account: KnownAccount | None, step: Step, entry: JournalEntry) -
     return doubt is not None and (doubt.run, doubt.step) == (entry.run_id, entry.step)
 
 
-def _account_after_late(account: KnownAccount | None, entry: JournalEntry) -> KnownAccount | None:
+def _account_after_late(
+    account: KnownAccount | None, step: Step, entry: JournalEntry, *, overtaken: bool
+) -> KnownAccount | None:
     """The account after an outcome that somebody knew better before it came.
 
     What settled the doubt counts. But a call that was carried out may have been carried out after that: then what
-    is known is marked as unverified, unless it was observed since the answer came.
+    is known is marked as unverified, unless it was observed since the answer came; and if nobody knows whether it was
+    carried out, the doubt is back, unless it is about a newer try now.
     """
-    if account is None or entry.status in ("rejected", "skipped") or entry.code == RESOLVED:
+    if entry.status in ("rejected", "skipped") or entry.code == RESOLVED:
         return account
-    if account.observed_at is not None and parse_clock(account.observed_at) > parse_clock(entry.at):
+    observed_at = account.observed_at if account is not None else None
+    if observed_at is not None and parse_clock(observed_at) > parse_clock(entry.at):
         return account
-    return replace(account, unverified=True)
+    if entry.status == "in_doubt" and not overtaken:
+        return _account_after(account, step, entry)
+    return replace(account, unverified=True) if account is not None else None
 
 
 def _account_after(account: KnownAccount | None, step: Step, entry: JournalEntry) -> KnownAccount | None:

@@ -93,6 +93,25 @@ def test_an_answer_after_a_newer_export_doesn_t_overwrite_what_that_says():
     assert r.sent() == ["update"]
 
 
+def test_a_doubt_comes_back_if_the_answer_after_an_export_says_nothing():
+    declared, known = updates("a")
+
+    def while_an_export_comes_in(request):
+        steal(r)
+        r.clock.sleep(60)
+        seen(r, *known, at=r.clock())
+        assert doubts(r) == ()
+        r.clock.sleep(1)
+        raise LOST
+
+    r = rig(declared, known, [while_an_export_comes_in])
+    with pytest.raises(Exception, match="was taken away"):
+        r.apply()
+    assert [doubt.step for doubt in doubts(r)] == [1]
+    assert statuses(r.resume()) == ["applied"]
+    assert doubts(r) == ()
+
+
 def test_resolving_what_an_export_has_settled_teaches_nothing_more():
     r = rig(*updates("a"), [LOST] * 4)
     r.apply()

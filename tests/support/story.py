@@ -359,8 +359,14 @@ class Story:
         self.store.break_lock(lock.holder.lock_id)
         run = self._unfinished()
         assert run is not None
-        act = self.rng.choice(("nothing", "resume", "abandon", "edit"))
-        if act == "resume":
+        act = self.rng.choice(("nothing", "resume", "abandon", "edit", "import"))
+        if act == "import":
+            # Made while the call is on its way: it may tell of what the call has done, or not. Should the process die
+            # now, nobody would ever know: that is what `unlock` warns of.
+            self.payway.fate.dies_at = None
+            self._take_export()
+            self._import(self.exports[-1])
+        elif act == "resume":
             plan = self.plans[run.run_id]
             self._process("resume", lambda applier, holder: applier.resume(run, plan, holder), inner=True)
         elif act in ("abandon", "edit"):
