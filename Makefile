@@ -17,7 +17,7 @@ LOCK_ARGS ?=
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
-		printf 'make %-14s %s\n' "$$name" "$$what"; done
+		printf 'make %-16s %s\n' "$$name" "$$what"; done
 
 venv: $(READY) ## make .venv with the locked dependencies and this project in it
 
@@ -41,7 +41,31 @@ test: lint ## everything that CI checks; the tests' summary stands last
 races: $(READY) ## 200 rounds of processes that apply at once, on each store; prints what came of them
 	@RECONCILER_ROUNDS=200 $(BIN)/python -m pytest -q $(PYTEST_ARGS) tests/state/test_races.py
 
-.PHONY: store-failures stale-plans dry-run-is-dry
+.PHONY: prove simulate simulate-nightly kill seeded-bugs soak overhead store-failures stale-plans dry-run-is-dry
+# Each proof has a target of its own; a short form of most runs in `make test`.
+PROVE := PYTHONPATH=tests:. $(BIN)/python
+SEED ?= 1
+
+prove: simulate-nightly kill seeded-bugs soak overhead races store-failures stale-plans dry-run-is-dry ## every proof of docs/reliability.md, in its long form: an hour
+
+simulate: $(READY) ## play one story of the simulation again: make simulate SEED=4711
+	@$(PROVE) tests/reliability/simulate.py $(SEED)
+
+simulate-nightly: $(READY) ## 20,000 stories of worlds, runs, deaths and people; prints what they were made of
+	@$(PROVE) tests/reliability/simulate.py --seeds 1000:21000
+
+kill: $(READY) ## kill real processes at every point of each call, 30 times, and at 1,000 random moments
+	@$(PROVE) tests/reliability/kill.py --seeds 30 --random 1000
+
+seeded-bugs: $(READY) ## plant 61 bugs, one by one, and see whether the tests catch each
+	@$(PROVE) tests/reliability/seeded_bugs.py
+
+soak: $(READY) ## 20,000 steps over HTTP while 2 % of the calls go wrong, all accounted for
+	@$(PROVE) tests/reliability/soak.py
+
+overhead: $(READY) ## what the applier costs a call, above a raw client
+	@$(PROVE) benchmarks/apply_overhead.py
+
 store-failures: $(READY) ## each write of the store failing in turn, in memory and on SQLite; prints the figures
 	@PYTHONPATH=tests:. $(BIN)/python tests/reliability/store_failures.py
 
