@@ -15,9 +15,13 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 DIGEST_PREFIX: Final = "sha256:"
 
 
+# Made once: `json.dumps` would make an encoder for every value.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
 def dumps(value: object) -> str:
     """``value`` as compact ASCII JSON."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def digest(value: object) -> str:

@@ -169,12 +169,13 @@ def record(change: Change, step: Step, entry: JournalEntry, *, overtaken: bool =
         after = _account_after_late(before, step, entry, overtaken=overtaken)
     else:
         after = _account_after(before, step, entry)
+    written = change.append(replace(entry, known_after=digest_of(after, step.account_id)))
     if after is None:
         if before is not None:
             change.remove_account(step.account_id)
     elif after != before:
         change.put_account(after)
-    return change.append(replace(entry, known_after=digest_of(after, step.account_id)))
+    return written
 
 
 def is_pending(standing: Standing | None, *, stopped: bool) -> bool:

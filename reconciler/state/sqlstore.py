@@ -41,9 +41,9 @@ _PUT_RUN: Final = (
 )
 _ACCOUNTS: Final = "SELECT account_id, document, observed_at, digest FROM accounts"
 _PUT_ACCOUNT: Final = (
-    "INSERT INTO accounts (account_id, customer_number, document, digest, observed_at) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (account_id) DO UPDATE SET customer_number = excluded.customer_number, document = excluded.document, "
-    "digest = excluded.digest, observed_at = excluded.observed_at, entry = NULL"
+    "INSERT INTO accounts (account_id, customer_number, document, digest, observed_at, entry) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account_id) DO UPDATE SET customer_number = excluded.customer_number, "
+    "document = excluded.document, digest = excluded.digest, observed_at = excluded.observed_at, entry = excluded.entry"
 )
 _LOCK: Final = f"SELECT epoch, {', '.join(_HOLDER_FIELDS)} FROM lock"  # noqa: S608
 _SET_LOCK: Final = f"UPDATE lock SET epoch = ?, {', '.join(f'{name} = ?' for name in _HOLDER_FIELDS)}"  # noqa: S608
@@ -220,7 +220,8 @@ class SqlStore(ABC, Generic[_Backend]):
 class _SqlChange:
     """A change inside its transaction. ``sequence`` and ``end`` are those of the journal's last entry.
 
-    ``known`` holds what was read or put: within its transaction nobody else changes it.
+    ``known`` holds what was read or put: within its transaction nobody else changes it. ``written`` is the last entry
+    about each account, ``told`` the one that its row was put with.
     """
 
     database: Database
@@ -229,6 +230,7 @@ class _SqlChange:
     known: dict[str, KnownAccount | None] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     written: dict[str, int] = field(default_factory=dict)
+    told: dict[str, int | None] = field(default_factory=dict)
 
     def account(self, account_id: str) -> KnownAccount | None:
         if account_id not in self.known:
@@ -243,10 +245,12 @@ class _SqlChange:
         number = account.customer_number
         # Only for people who query the table; the document keeps the number whatever it is made of.
         column = number if isinstance(number, str) and number.isprintable() else None
-        row = (account_id, column, *encoded(account), account.observed_at)
+        written = self.written.get(account_id)
+        row = (account_id, column, *encoded(account), account.observed_at, written)
         self.database.run([(_PUT_ACCOUNT, row), *self._indexing(account_id, user_product_ids(account))])
         self.known[account_id] = account
         self.touched.add(account_id)
+        self.told[account_id] = written
 
     def remove_account(self, account_id: str) -> None:
         if self.account(account_id) is not None:
@@ -280,8 +284,9 @@ class _SqlChange:
         if self.touched:
             self.database.all("UPDATE meta SET serial = serial + 1")
         for account_id in self.touched & self.written.keys():
-            row = (self.written[account_id], account_id)
-            self.database.all("UPDATE accounts SET entry = ? WHERE account_id = ?", row)
+            if self.told.get(account_id) != self.written[account_id]:
+                row = (self.written[account_id], account_id)
+                self.database.all("UPDATE accounts SET entry = ? WHERE account_id = ?", row)
 
 
 def _index(account_id: str, ids: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
