@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.instants import Minute, Moment, day_text, instant_text
 from reconciler.model import UNKNOWN, DeclaredAccount, KnownAccount, Source
 from reconciler.operations import BY_ACTION
-from reconciler.plan import TAKING, FieldChange, Finding, Request
+from reconciler.plan import TAKING, FieldChange, Finding, Step
 from reconciler.planning.access import Access
 from reconciler.planning.blocks import blocks, deferrals, state_warnings, step_warnings
 from reconciler.planning.facts import Facts
@@ -33,21 +33,10 @@ TAKING_GROUP: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A step that hasn't got its number yet. ``group`` is its place in the account's order, 1 to 6."""
+    """A step that hasn't got its number and the digest of its account yet. ``group`` is its place there, 1 to 6."""
 
-    action: str
     group: int
-    account_id: str
-    product_id: str | None
-    user_product_id: str | None
-    customer_number: str | None
-    request: Request
-    changes: tuple[FieldChange, ...]
-    impact: str
-    reversible: bool
-    not_after: Minute | None
-    reason: str
-    source: Source
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +183,9 @@ def _draft(
     place = facts.declared.source
     shown = {change.field for change in changes} | set(request.body)
     lines = {name: line for name, line in place.fields.items() if name in shown}
-    return Draft(
+    step = Step(
+        number=0,
         action=action,
-        group=TAKING_GROUP if impact in TAKING else GROUPS[action],
         account_id=facts.account.account_id,
         product_id=facts.product_id,
         user_product_id=facts.user_product_id,
@@ -208,7 +197,9 @@ def _draft(
         not_after=not_after,
         reason=reason,
         source=Source(place.file, place.line, lines),
+        known="",
     )
+    return Draft(TAKING_GROUP if impact in TAKING else GROUPS[action], step)
 
 
 def _change(facts: Facts, name: str) -> FieldChange:

@@ -78,7 +78,7 @@ class _Planned:
     @property
     def deadline(self) -> Minute | None:
         """The earliest minute from which one of its calls can't work any more."""
-        return min((draft.not_after for draft in self.drafts if draft.not_after is not None), default=None)
+        return min((draft.step.not_after for draft in self.drafts if draft.step.not_after is not None), default=None)
 
 
 def make_plan(
@@ -127,7 +127,7 @@ def _plan_account(
         products = tuple(_withhold(product) for product in products)
     syncs, sync_blocked, sync_warnings = draft_syncs(account, known)
     drafts = [draft for product in products for draft in product.drafts]
-    drafts.sort(key=lambda draft: (draft.group, product_order(draft)))
+    drafts.sort(key=lambda draft: (draft.group, product_order(draft.step)))
     return _Planned(
         declared=account,
         known=known,
@@ -144,7 +144,7 @@ def _withhold(product: ProductDrafts) -> ProductDrafts:
     taking = [draft for draft in product.drafts if draft.group == TAKING_GROUP]
     if not taking:
         return product
-    update = taking[0]
+    update = taking[0].step
     source = Source(update.source.file, update.source.line)
 
     def block(rule: str, message: str) -> Finding:
@@ -259,12 +259,12 @@ class _Tally:
         found: Counter[str] = Counter()
         for planned in self.planned:
             for product in planned.products:
-                takes = any(draft.impact in TAKING for draft in product.drafts)
+                takes = any(draft.step.impact in TAKING for draft in product.drafts)
                 found["revoked"] += takes
                 found["protected"] += takes and product.match.declared.protect
                 found["changed"] += bool(product.drafts)
                 found["adopted"] += product.adopted
-                found["reactivated"] += any(draft.action == "reactivate" for draft in product.drafts)
+                found["reactivated"] += any(draft.step.action == "reactivate" for draft in product.drafts)
                 found["blocked"] += bool(product.blocked)
             found["changed"] += any(draft.group > TAKING_GROUP for draft in planned.drafts)
             found["blocked"] += sum(1 for f in planned.blocked if f.product_id is None and f.user_product_id is None)
@@ -286,22 +286,7 @@ def _numbered(ordered: Iterable[_Planned]) -> Iterator[Step]:
         known = (planned.known or KnownAccount(planned.declared.account_id)).digest()
         for draft in planned.drafts:
             number += 1
-            yield Step(
-                number=number,
-                action=draft.action,
-                account_id=draft.account_id,
-                product_id=draft.product_id,
-                user_product_id=draft.user_product_id,
-                customer_number=draft.customer_number,
-                request=draft.request,
-                changes=draft.changes,
-                impact=draft.impact,
-                reversible=draft.reversible,
-                not_after=draft.not_after,
-                reason=draft.reason,
-                source=draft.source,
-                known=known,
-            )
+            yield replace(draft.step, number=number, known=known)
 
 
 def _account_plan(planned: _Planned) -> AccountPlan:
@@ -310,7 +295,7 @@ def _account_plan(planned: _Planned) -> AccountPlan:
     for product in planned.products:
         if not product.drafts:
             continue
-        draft = product.drafts[0]
+        step = product.drafts[0].step
         before, after = product.before.windows(), product.after.windows()
-        products.append(ProductAccess(draft.product_id, draft.user_product_id, before, after))
+        products.append(ProductAccess(step.product_id, step.user_product_id, before, after))
     return AccountPlan(declared.account_id, declared.customer_number, declared.owner, declared.labels, tuple(products))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.model import SYNC_KINDS, DeclaredAccount, KnownAccount, Source
 from reconciler.operations import SYNCS
-from reconciler.plan import FieldChange, Finding
+from reconciler.plan import FieldChange, Finding, Step
 from reconciler.planning.blocks import doubt_message
 from reconciler.planning.drafting import Draft
 
@@ -56,9 +56,9 @@ def _sync(account: DeclaredAccount, kind: str, done: str | None, line: int) -> D
     reason = f"sync asked for with {word!r}, " + (
         f"last done for {done!r}" if done is not None else "never done before"
     )
-    return Draft(
+    step = Step(
+        number=0,
         action=operation.action,
-        group=5 + SYNC_KINDS.index(kind),
         account_id=account.account_id,
         product_id=None,
         user_product_id=None,
@@ -70,7 +70,9 @@ def _sync(account: DeclaredAccount, kind: str, done: str | None, line: int) -> D
         not_after=None,
         reason=reason,
         source=Source(account.source.file, line, places),
+        known="",
     )
+    return Draft(5 + SYNC_KINDS.index(kind), step)
 
 
 def _account_finding(account: DeclaredAccount, rule: str, message: str, line: int) -> Finding:
