@@ -282,8 +282,10 @@ def test_the_wheel_holds_the_package_and_its_schemas(wheel):
         names = set(archive.namelist())
     expected = {relative(path) for path in modules()} | {"reconciler/py.typed"}
     schemas = {f"reconciler/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.schema.json")}
+    scaffold = {relative(path) for path in (PACKAGE / "scaffold" / "files").iterdir()}
     assert schemas
-    assert expected | schemas <= names
+    assert scaffold
+    assert expected | schemas | scaffold <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"reconciler"}
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 

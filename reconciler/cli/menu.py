@@ -35,6 +35,7 @@ COMPLETION_VARIABLE = "_RECONCILER_COMPLETE"
 
 #: The commands, in the order in which they are listed.
 COMMANDS = {
+    "init": Entry("init", "init", "Make a working repository, ready for a rehearsal."),
     "validate": Entry("validate", "validate", "Check manifests; no state, no token, no network."),
     "plan": Entry("plan", "plan", "Show which calls would be made, and why."),
     "show": Entry("plan", "show", "Show a saved plan or a run again."),
