@@ -1,4 +1,7 @@
-"""Which commit the working folder stands at, read from git's own files: `plan` runs no command."""
+"""Where the working folder's checkout begins and at which commit it stands, read from git's own files.
+
+`plan` and `validate` run no command.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,14 @@ def revision(folder: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return None
+
+
+def top(folder: Path) -> Path | None:
+    """The checkout that ``folder`` lies in, which may be itself; ``None`` outside one."""
+    try:
+        return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
+    except OSError:
+        return None
 
 
 def _git_dir(git: Path) -> Path:

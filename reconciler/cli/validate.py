@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
 import rich_click as click
 
-from reconciler.cli.host import at_option, host, moment, paths_argument
+from reconciler.cli.host import Host, at_option, host, moment, paths_argument
 from reconciler.cli.kinds import Word
 from reconciler.cli.options import common_options, option
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.diagnostics import Diagnostic
+    from reconciler.errors import ReconcilerError
+
+#: The formats that a forge reads, which looks paths up in the repository.
+_FORGES: Final = ("github", "sarif", "gitlab", "junit")
 
 
 @click.command()
@@ -17,9 +29,10 @@ from reconciler.errors import ExitCode
 @option(
     "--format",
     "form",
-    type=Word(["text", "json", "github"]),
+    type=Word(["text", "json", *_FORGES]),
     default="text",
-    help="text for people, json for programs, github for annotations.",
+    help="text for people, json for programs, github for annotations, sarif for code scanning, "
+    "gitlab for code quality, junit for test reports.",
 )
 @common_options
 @click.pass_context
@@ -28,23 +41,58 @@ def validate(context: click.Context, paths: tuple[str, ...], at: str | None, str
 
     PATHS are files or folders (default: manifests/), - is standard input. Needs no state, token or network.
     """
-    from reconciler import render
     from reconciler.session import load_manifests, system_clock
 
     here = host(context)
-    desired = load_manifests(here.manifests(paths), now=moment(at) or system_clock())
+    now = moment(at) or system_clock()
+    try:
+        desired = load_manifests(here.manifests(paths), now=now)
+    except InvalidInput as error:
+        # Whoever reads the document expects one; the message itself goes where all messages go.
+        if form != "text":
+            here.output.document(_document(here, form, error.diagnostics, strict=strict, refusal=error))
+        raise
     found = desired.diagnostics
-    if form == "json":
-        here.output.document(render.diagnostics_to_json(found))
-    elif form == "github":
-        here.output.document(render.diagnostics_to_github(found))
-    else:
-        here.output.document(render.diagnostics_to_text(found, color=here.output.colored(), total=False))
+    here.output.document(_document(here, form, found, strict=strict))
     errors, warnings = len(desired.errors), len(found) - len(desired.errors)
     counted = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
     here.output.note(f"{_count(len(desired.accounts), 'account')} in {_count(desired.files, 'file')}: {counted}")
     refused = errors > 0 or (strict and warnings > 0)
     return ExitCode.INVALID if refused else ExitCode.DONE
+
+
+def _document(
+    here: Host, form: str, found: Iterable[Diagnostic], *, strict: bool, refusal: ReconcilerError | None = None
+) -> Iterator[str]:
+    from reconciler import render
+
+    if form in _FORGES:
+        found = _from_top(found)
+    if form == "json":
+        return render.diagnostics_to_json(found)
+    if form == "github":
+        return render.diagnostics_to_github(found, refusal=refusal)
+    if form == "sarif":
+        return render.diagnostics_to_sarif(found, refusal=refusal)
+    if form == "gitlab":
+        return render.diagnostics_to_gitlab(found)
+    if form == "junit":
+        return render.diagnostics_to_junit(found, strict=strict, refusal=refusal)
+    return render.diagnostics_to_text(found, color=here.output.colored(), total=False)
+
+
+def _from_top(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    from pathlib import Path
+
+    from reconciler.checkout import top
+    from reconciler.render import Base, rebased
+
+    try:
+        here = Path.cwd()
+    except OSError:
+        # The working folder may have been deleted meanwhile.
+        return iter(found)
+    return rebased(found, Base((top(here) or here).as_posix(), here.as_posix()))
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,21 +8,30 @@ from reconciler.render.curl import requests_to_text
 from reconciler.render.explain import explain_to_text
 from reconciler.render.findings import diagnostics_to_text, error_to_text
 from reconciler.render.next_command import Invocation
+from reconciler.render.placing import Base, rebased
 from reconciler.render.runs import report_to_text, runs_to_text
+from reconciler.render.to_gitlab import diagnostics_to_gitlab
 from reconciler.render.to_json import diagnostic_to_json, diagnostics_to_github, diagnostics_to_json
+from reconciler.render.to_junit import diagnostics_to_junit
 from reconciler.render.to_markdown import plan_to_markdown
+from reconciler.render.to_sarif import diagnostics_to_sarif
 from reconciler.render.to_text import plan_to_text
 
 __all__ = [
+    "Base",
     "Invocation",
     "diagnostic_to_json",
     "diagnostics_to_github",
+    "diagnostics_to_gitlab",
     "diagnostics_to_json",
+    "diagnostics_to_junit",
+    "diagnostics_to_sarif",
     "diagnostics_to_text",
     "error_to_text",
     "explain_to_text",
     "plan_to_markdown",
     "plan_to_text",
+    "rebased",
     "report_to_text",
     "requests_to_text",
     "runs_to_text",

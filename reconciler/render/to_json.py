@@ -8,6 +8,8 @@ from typing import Final
 
 from reconciler.canonical import Json
 from reconciler.diagnostics import Diagnostic, Position, Severity, sort_key
+from reconciler.errors import ReconcilerError
+from reconciler.manifests.files import STDIN_NAME
 from reconciler.render.escape import command_message, command_property
 from reconciler.render.words import counted
 
@@ -43,14 +45,23 @@ def diagnostic_to_json(diagnostic: Diagnostic) -> dict[str, Json]:
     }
 
 
-def diagnostics_to_github(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
-    """Workflow commands: errors first, as many of each severity as GitHub shows, the others counted in a notice."""
+def diagnostics_to_github(
+    diagnostics: Iterable[Diagnostic], *, refusal: ReconcilerError | None = None
+) -> Iterator[str]:
+    """Workflow commands: errors first, as many of each severity as GitHub shows, the others counted in a notice.
+
+    ``refusal`` says why the manifests weren't looked at, if they weren't. It takes the place of the tenth error.
+    """
     found = sorted(diagnostics, key=sort_key)
+    if refusal is not None:
+        hint = f"%0Amend: {command_message(refusal.hint)}" if refusal.hint is not None else ""
+        yield f"::error title=reconciler::{command_message(refusal.message)}{hint}"
     hidden = 0
     for severity in Severity:
         of_this = [diagnostic for diagnostic in found if diagnostic.severity is severity]
-        yield from map(_annotation, of_this[:ANNOTATIONS])
-        hidden += max(0, len(of_this) - ANNOTATIONS)
+        room = ANNOTATIONS - (refusal is not None and severity is Severity.ERROR)
+        yield from map(_annotation, of_this[:room])
+        hidden += max(0, len(of_this) - room)
     if hidden:
         errors = sum(diagnostic.is_error for diagnostic in found)
         yield (
@@ -61,15 +72,16 @@ def diagnostics_to_github(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
 
 def _annotation(diagnostic: Diagnostic) -> str:
     place = diagnostic.position
+    where = f"file={command_property(place.file)},line={place.line},col={place.column},"
     message = command_message(diagnostic.message)
+    if place.file == STDIN_NAME:
+        # Nothing in the repository, so the words have to say where.
+        where, message = "", f"standard input, line {place.line}, column {place.column}: {message}"
     if diagnostic.related is not None:
         message += f"%0Asee {command_message(str(diagnostic.related))}"
     if diagnostic.hint is not None:
         message += f"%0Amend: {command_message(diagnostic.hint)}"
-    return (
-        f"::{diagnostic.severity.value} file={command_property(place.file)},line={place.line},col={place.column},"
-        f"title={command_property(diagnostic.rule)}::{message}"
-    )
+    return f"::{diagnostic.severity.value} {where}title={command_property(diagnostic.rule)}::{message}"
 
 
 def _position(position: Position) -> dict[str, Json]:

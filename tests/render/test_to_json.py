@@ -4,6 +4,7 @@ import json
 import re
 
 from reconciler.diagnostics import Diagnostic, Position, Severity
+from reconciler.errors import InvalidInput
 from reconciler.render import diagnostics_to_github, diagnostics_to_json
 
 
@@ -53,6 +54,19 @@ def test_few_annotations_need_no_notice():
 def test_an_annotation_has_its_hint_on_a_line_of_its_own():
     [line] = diagnostics_to_github([finding(hint="100% sure", related=Position("b.yaml", 4, 5))])
     assert line.endswith("::no YAML%0Asee b.yaml:4:5%0Amend: 100%25 sure")
+
+
+def test_standard_input_is_no_file_of_the_repository():
+    [line] = diagnostics_to_github([Diagnostic("bad-yaml", "no YAML", Position("<stdin>", 3, 4))])
+    assert line == "::error title=bad-yaml::standard input, line 3, column 4: no YAML"
+
+
+def test_a_refusal_is_one_of_the_ten_errors():
+    refusal = InvalidInput("the settings can't be used", hint="mend them")
+    lines = list(diagnostics_to_github([finding(line) for line in range(1, 13)], refusal=refusal))
+    assert lines[0] == "::error title=reconciler::the settings can't be used%0Amend: mend them"
+    assert [re.match("::([a-z]+)", line)[1] for line in lines] == ["error"] * 10 + ["notice"]
+    assert "12 errors, 0 warnings; 3 of them aren't shown here" in lines[-1]
 
 
 def test_hostile_text_makes_no_property_and_no_command(hostile):
