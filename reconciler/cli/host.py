@@ -34,6 +34,10 @@ class Host:
 
         return load_settings(self._said.get("config"), self.environ)
 
+    def named_environment(self) -> str | None:
+        """The environment that the flag or its variable names, if either does."""
+        return self._said.get("environment") or self.environ.get("RECONCILER_ENVIRONMENT") or None
+
     def session(
         self, paths: tuple[str, ...] = (), *, environment: str | None = None, max_failures: int | None = None
     ) -> Session:

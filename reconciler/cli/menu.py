@@ -51,6 +51,7 @@ COMMANDS = {
     "simulate": Entry("simulate", "simulate", "Payway on a loopback port, for rehearsals."),
     "schema": Entry("info", "schema", "Print a JSON schema."),
     "config": Entry("info", "config", "Show the settings, and where each comes from."),
+    "doctor": Entry("doctor", "doctor", "Look what is wrong here, and say how to mend it."),
     "completion": Entry("info", "completion", "Print what makes a shell complete commands and options."),
     "version": Entry("info", "version", "Print the version."),
 }

@@ -122,6 +122,13 @@ def _documents(data: bytes, places: Places, report: Callable[[Diagnostic], None]
         report(syntax_error(error, data, places, builder.innermost))
 
 
+def has_fast_parser() -> bool:
+    """True if PyYAML was built with libyaml; without it, manifests are read many times slower."""
+    import yaml
+
+    return bool(yaml.__with_libyaml__)
+
+
 @cache
 def _parser() -> Callable[[bytes], Any]:
     import yaml

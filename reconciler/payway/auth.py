@@ -63,6 +63,10 @@ class Source(Protocol):
         """Where the token would come from, without it."""
         ...
 
+    def references(self) -> tuple[Ref, ...]:
+        """Where the secrets are that it needs."""
+        ...
+
     def get(self, post: PostForm, scopes: Sequence[str]) -> Secret:
         """The token. Raises `Unreachable`, or `CallFailed` if the network was in the way."""
         ...
@@ -83,6 +87,10 @@ class GivenToken:
     def describe(self) -> str:
         """Where the token would come from, without it."""
         return f"token from {self._ref.describe()}"
+
+    def references(self) -> tuple[Ref, ...]:
+        """Where the token is."""
+        return (self._ref,)
 
     def get(self, post: PostForm, scopes: Sequence[str]) -> Secret:
         """The token, looked up once."""
@@ -112,6 +120,11 @@ class FetchedToken:
     def describe(self) -> str:
         """Where the token would come from, without it."""
         return f"client credentials from {self._ref.describe()}"
+
+    def references(self) -> tuple[Ref, ...]:
+        """Where the id (unless it is written out) and the secret are."""
+        named = () if isinstance(self._ref.client_id, str) else (self._ref.client_id,)
+        return (*named, self._ref.client_secret)
 
     def get(self, post: PostForm, scopes: Sequence[str]) -> Secret:
         """The token in hand, or a fresh one when it is about to end or was asked for other scopes."""
@@ -170,6 +183,12 @@ class Credentials:
     def describe(self) -> str:
         """Where the token would come from, without looking and without showing it."""
         return self._source.describe() if self._source else f"none: {self._problem}"
+
+    def references(self) -> tuple[Ref, ...]:
+        """Where the secrets are, none of them looked up. Raises `Unreachable` as `require` does."""
+        if self._source is None:
+            raise Unreachable(self._problem, hint=self._hint)
+        return self._source.references()
 
     @property
     def present(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import re
+import shutil
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -64,6 +65,11 @@ class EnvRef:
         """The secret. Raises `Unreachable` if the variable is unset or can't be a secret."""
         return usable(environ.get(self.name, ""), f"the variable {self.name}")
 
+    def probe(self, environ: Mapping[str, str]) -> str | None:
+        """Look whether there is a secret, without giving it: what is unwise about it, if anything. Raises as above."""
+        self.resolve(environ)
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
@@ -77,6 +83,16 @@ class FileRef:
 
     def resolve(self, environ: Mapping[str, str]) -> Secret:
         """The secret. Raises `Unreachable`; warns in the log if others on this machine can read the file."""
+        secret, unwise = self._read()
+        if unwise is not None:
+            logger.warning("%s", unwise)
+        return secret
+
+    def probe(self, environ: Mapping[str, str]) -> str | None:
+        """Look whether there is a secret, without giving it: what is unwise about it, if anything. Raises as above."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[Secret, str | None]:
         try:
             path = Path(self.path).expanduser()
             with path.open("rb") as file:
@@ -85,9 +101,9 @@ class FileRef:
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or "no such home folder"
             raise Unreachable(f"{self.describe()} can't be read: {reason}", hint=_FILE_HINT) from None
-        if mode & (stat.S_IRGRP | stat.S_IROTH):
-            logger.warning("%s holds a secret and can be read by others: chmod 600 it", self.path)
-        return usable(_decoded(data, self.describe()), self.describe())
+        open_to_others = mode & (stat.S_IRGRP | stat.S_IROTH)
+        unwise = f"{self.path} holds a secret and can be read by others: chmod 600 it" if open_to_others else None
+        return usable(_decoded(data, self.describe()), self.describe()), unwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,12 @@ class CommandRef:
                 f"{self.describe()} gave no secret: it ended with {done.returncode}", hint="run it by hand to see why"
             )
         return usable(_decoded(done.stdout, self.describe()), self.describe())
+
+    def probe(self, environ: Mapping[str, str]) -> str | None:
+        """Look whether there is such a program, without running it. Raises `Unreachable` if there is none."""
+        if shutil.which(self.argv[0], path=environ.get("PATH")) is None:
+            raise Unreachable(f"{self.describe()} can't be run: there is no such program", hint=_COMMAND_HINT)
+        return None
 
 
 #: Where a secret is.

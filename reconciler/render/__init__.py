@@ -4,6 +4,7 @@ Every function gives lines without their ends; whoever calls writes them. Plans 
 are made harmless by `escape`.
 """
 
+from reconciler.render.checkup import checkup_to_json, checkup_to_text
 from reconciler.render.curl import requests_to_text
 from reconciler.render.explain import explain_to_text
 from reconciler.render.findings import diagnostics_to_text, error_to_text
@@ -20,6 +21,8 @@ from reconciler.render.to_text import plan_to_text
 __all__ = [
     "Base",
     "Invocation",
+    "checkup_to_json",
+    "checkup_to_text",
     "diagnostic_to_json",
     "diagnostics_to_github",
     "diagnostics_to_gitlab",

@@ -17,6 +17,7 @@ from itertools import chain
 from reconciler.model import KnownAccount, KnownHead, KnownView
 from reconciler.state import locking
 from reconciler.state.accounts import arranged, user_product_ids
+from reconciler.state.condition import Condition
 from reconciler.state.store import CHAIN_START, Change, Holder, JournalEntry, Lock, Run, Store
 
 
@@ -182,6 +183,9 @@ class MemoryStore:
         if account_id in self._changed:
             return self._written[account_id]
         return self._under.written_by(account_id)
+
+    def condition(self) -> Condition:
+        return Condition(0)
 
     def damage(self) -> tuple[str, ...]:
         return ()

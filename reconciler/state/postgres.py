@@ -10,6 +10,7 @@ import uuid
 
 from reconciler.errors import InvalidInput
 from reconciler.state import postgres_migrations as migrations
+from reconciler.state.condition import Condition
 from reconciler.state.postgres_server import Database, Server
 from reconciler.state.sqlstore import SqlStore, head_of, missing
 
@@ -46,6 +47,18 @@ class PostgresStore(SqlStore[Database]):
     @property
     def url(self) -> str:
         return self._url
+
+    def condition(self) -> Condition:
+        rights = " AND ".join(
+            f"has_table_privilege('{table}', '{right}')"
+            for table, right in (("accounts", "INSERT"), ("journal", "INSERT"), ("runs", "INSERT"), ("lock", "UPDATE"))
+        )
+        clock = "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+        row = self._database.one(f"SELECT {rights}, pg_is_in_recovery(), {clock}")
+        assert row is not None
+        allowed, standby, now = row
+        reason = "the server is a standby" if standby else None if allowed else "the role may only read"
+        return Condition(migrations.version_of(self._database), reason, now)
 
     def _moment(self) -> Database:
         moment = Database(self._database.server)

@@ -3,6 +3,7 @@
 # ruff: noqa: D102 -- the protocol in store.py says what each method does
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from reconciler.errors import InvalidInput
 from reconciler.instants import clock_text
 from reconciler.state import migrations, sqlite_file
+from reconciler.state.condition import Condition
 from reconciler.state.sqlite_file import Database
 from reconciler.state.sqlstore import SqlStore, head_of, missing
 
@@ -51,6 +53,13 @@ class SqliteStore(SqlStore[Database]):
     @property
     def url(self) -> str:
         return f"sqlite:///{self._path}"
+
+    def condition(self) -> Condition:
+        places = (self._path, self._path.parent)
+        closed = next((place for place in places if not os.access(place, os.W_OK)), None)
+        return Condition(
+            migrations.version_of(self._database), None if closed is None else f"we may not write to {closed}"
+        )
 
     def damage(self) -> tuple[str, ...]:
         found = tuple(text for (text,) in self._database.all("PRAGMA integrity_check") if text != "ok")

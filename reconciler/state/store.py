@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from reconciler import canonical
 from reconciler.canonical import Json
 from reconciler.model import KnownAccount, KnownHead, KnownView
+from reconciler.state.condition import Condition
 
 #: What a journal entry can say of a step. ``intent`` is written before the call, the others after it.
 STATUSES: Final = ("intent", "applied", "rejected", "in_doubt", "assumed", "skipped")
@@ -202,6 +203,10 @@ class Store(Protocol):
 
     def written_by(self, account_id: str) -> int | None:
         """The sequence of the journal entry that came with an account's last change; ``None`` if an import did it."""
+        ...
+
+    def condition(self) -> Condition:
+        """Its version, whether it could be written, and what time it is there; nothing is written."""
         ...
 
     def damage(self) -> tuple[str, ...]:
