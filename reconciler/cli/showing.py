@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 form_option = option(
     "--format",
     "form",
-    type=Word(["text", "json", "markdown"]),
+    type=Word(["text", "json", "markdown", "html"]),
     default="text",
-    help="text for people, json for programs, markdown for comments.",
+    help="text for people, json for programs, markdown for comments, html for a report in one file.",
 )
 
 select_option = option(
@@ -43,6 +43,8 @@ def show_plan(here: Host, shown: Plan, form: str, invocation: Invocation, *, nex
         here.output.text(plan_lines(shown))
     elif form == "markdown":
         here.output.document(render.plan_to_markdown(shown, invocation=invocation))
+    elif form == "html":
+        here.output.text(render.plan_to_html(shown, invocation=invocation))
     else:
         lines: Iterable[str] = render.plan_to_text(
             shown,

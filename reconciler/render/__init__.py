@@ -12,6 +12,7 @@ from reconciler.render.next_command import Invocation
 from reconciler.render.placing import Base, rebased
 from reconciler.render.runs import report_to_text, runs_to_text
 from reconciler.render.to_gitlab import diagnostics_to_gitlab
+from reconciler.render.to_html import plan_to_html
 from reconciler.render.to_json import diagnostic_to_json, diagnostics_to_github, diagnostics_to_json
 from reconciler.render.to_junit import diagnostics_to_junit
 from reconciler.render.to_markdown import plan_to_markdown
@@ -32,6 +33,7 @@ __all__ = [
     "diagnostics_to_text",
     "error_to_text",
     "explain_to_text",
+    "plan_to_html",
     "plan_to_markdown",
     "plan_to_text",
     "rebased",

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from reconciler.instants import Minute
 from reconciler.operations import BY_ACTION, OPERATIONS
-from reconciler.plan import TAKING, Plan, Window
+from reconciler.plan import IMPACTS, TAKING, Plan, Window
 from reconciler.render.words import plan_minute
 
 Windows: TypeAlias = "tuple[Window, ...] | None"
@@ -30,11 +30,12 @@ class Readers:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The headline. ``calls`` has each action that occurs, in the order of the operations."""
+    """The headline. ``calls`` has each action that occurs, in the order of the operations, ``impacts`` every impact."""
 
     steps: int
     calls: tuple[tuple[str, int], ...]
     readers: Readers
+    impacts: tuple[tuple[str, int], ...]
     taking: int
     irreversible: int
     unchanged: int
@@ -48,11 +49,13 @@ class Counts:
 def count_plan(plan: Plan) -> Counts:
     """The headline of ``plan``."""
     calls = Counter(step.action if step.action in BY_ACTION else "other" for step in plan.steps)
+    impacts = Counter(step.impact for step in plan.steps)
     order = [operation.action for operation in OPERATIONS] + ["other"]
     return Counts(
         steps=len(plan.steps),
         calls=tuple((action, calls[action]) for action in order if calls[action]),
         readers=_readers(plan),
+        impacts=tuple((impact, impacts[impact]) for impact in IMPACTS),
         taking=sum(step.impact in TAKING for step in plan.steps),
         irreversible=sum(not step.reversible for step in plan.steps),
         unchanged=_number(plan, "unchanged"),
@@ -64,12 +67,8 @@ def count_plan(plan: Plan) -> Counts:
     )
 
 
-def _number(plan: Plan, name: str) -> int:
-    value = plan.summary.get(name)
-    return value if isinstance(value, int) else 0
-
-
-def _readers(plan: Plan) -> Readers:
+def outcomes_of(plan: Plan) -> dict[str, str]:
+    """The impact that each account with steps is counted under: the worst of its products'."""
     products: dict[tuple[str, str | None, str | None], set[str]] = {}
     worst: dict[str, str] = {}
     for step in plan.steps:
@@ -87,7 +86,16 @@ def _readers(plan: Plan) -> Readers:
             # Reactivated first, then limited: the reader still ends up with more than before.
             impact = "grant"
         worst[key[0]] = max(worst[key[0]], impact, key=_severity)
-    found = Counter(worst.values())
+    return worst
+
+
+def _number(plan: Plan, name: str) -> int:
+    value = plan.summary.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _readers(plan: Plan) -> Readers:
+    found = Counter(outcomes_of(plan).values())
     return Readers(
         gain=found["grant"],
         longer=found["extend"],

@@ -4,46 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final
 
 from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.operations import BY_ACTION, Operation
 from reconciler.plan import Plan, Step
+from reconciler.render.accessview import AccessView
+from reconciler.render.answerwords import answers_to, undo_words
 from reconciler.render.escape import copyable, terminal
 from reconciler.render.layout import WIDTH, Line, Piece, flow, labelled, painter, unit, words
-from reconciler.render.view import AccessView, StepView, access_of_products, view_step
-from reconciler.verdicts import Row, Verdict, possible_answers
-
-_UNDO: Final = {
-    "reactivate": "no call cancels a user product again",
-    "subscription_number": "no call brings back an empty number",
-    "sync_address": "what it overwrites isn't known here",
-    "sync_subscriptions": "what it overwrites isn't known here",
-    "update": "what it was before isn't known, or is nothing that a call can set",
-}
-
-#: What follows from each verdict, for people.
-_FOLLOWS: Final = {
-    Verdict.DONE: "the step counts as done",
-    Verdict.RETRY: "surely not carried out, so it is tried again",
-    Verdict.REPEAT: "sent again, which gives the same end",
-    Verdict.DOUBT: "sent once more after a pause",
-    Verdict.STEP: "this step fails, the later ones of its account are skipped",
-    Verdict.ACCOUNT: "the later steps of the account are skipped",
-    Verdict.RUN: "the run stops",
-}
-
-#: What stands for the fields of an answer that isn't there yet.
-_ANSWER_WORDS: Final = {
-    "answered": "the answered id",
-    "expected": "the expected one",
-    "status": "its status",
-    "code": "its code",
-    "field": "the named field",
-    "failure": "What failed",
-    "what": "No clear answer",
-}
+from reconciler.render.view import StepView, access_of_products, view_step
 
 
 def explain_to_text(plan: Plan, number: int | None = None, *, color: bool = False, width: int = WIDTH) -> Iterator[str]:
@@ -105,10 +75,7 @@ def _effect(view: StepView, access: AccessView | None, width: int) -> Iterator[L
             *words("by the whole plan", "label"),
         ]
         yield from labelled("access", pieces, 2, width)
-    if view.irreversible:
-        undo = words(f"can't be undone: {_UNDO.get(view.action, 'no call takes it back')}", "final")
-    else:
-        undo = words("a rollback sends what was before")
+    undo = words(undo_words(view.action, irreversible=view.irreversible), "final" if view.irreversible else "")
     yield from labelled("undo", undo, 2, width)
     if view.deadline is not None:
         late = f"must be sent before {view.deadline}; later it is skipped, with the account's later steps"
@@ -117,24 +84,8 @@ def _effect(view: StepView, access: AccessView | None, width: int) -> Iterator[L
 
 def _answers(operation: Operation, width: int) -> Iterator[Line]:
     yield ((f"What Payway may answer to {operation.action}", "heading"),)
-    for row in possible_answers(operation):
-        yield from flow(words(row.answer), lead=(("  ", ""),), hang=2, width=width)
-        yield from flow(words(_reads(row, operation), "label"), lead=(("      ", ""),), hang=6, width=width)
-        yield from flow([Piece("→", "label"), *words(_follows(row))], lead=(("      ", ""),), hang=8, width=width)
+    for one in answers_to(operation):
+        yield from flow(words(one.answer), lead=(("  ", ""),), hang=2, width=width)
+        yield from flow(words(one.reads, "label"), lead=(("      ", ""),), hang=6, width=width)
+        yield from flow([Piece("→", "label"), *words(one.follows)], lead=(("      ", ""),), hang=8, width=width)
     yield ()
-
-
-def _reads(row: Row, operation: Operation) -> str:
-    fields = _ANSWER_WORDS | {"scope": operation.scope}
-    return row.reads.format_map(fields)
-
-
-def _follows(row: Row) -> str:
-    text = _FOLLOWS[row.verdict]
-    if row.renew_token:
-        text = f"a fresh token is tried once, then {text}"
-    if row.verdict is not Verdict.DONE:
-        text += f"; the journal says {row.status}"
-        if row.later is not None:
-            text += f", or {row.later} if an earlier try may have been carried out"
-    return text + (f" (exit code {row.exit_code.value})" if row.exit_code is not None else "")

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from reconciler import canonical
 from reconciler.instants import Minute
 from reconciler.plan import TAKING, AccountPlan, FieldChange, Finding, Plan, Refusal, Step, Unmanaged
-from reconciler.render.counts import Counts, count_plan
+from reconciler.render.accessview import AccessView, access_of
+from reconciler.render.answerwords import undo_words
+from reconciler.render.counts import Counts, count_plan, outcomes_of
 from reconciler.render.next_command import Invocation, Next, next_command
 from reconciler.render.words import (
     GUARD_ADVICE,
@@ -21,7 +24,6 @@ from reconciler.render.words import (
     IMPACT_WORDS,
     NONE_TEXT,
     UNKNOWN_TEXT,
-    access_words,
     clock_words,
     counted,
     field_label,
@@ -49,7 +51,10 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One call. ``place`` is ``file:line``, ``deadline`` a time in words."""
+    """One call. ``place`` is ``file:line``, ``deadline`` a time in words.
+
+    ``request`` is its method and path, ``body`` the bytes that are sent, ``undo`` whether it can be undone.
+    """
 
     number: int
     action: str
@@ -67,27 +72,27 @@ class StepView:
     reason: str
     place: str
     deadline: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AccessView:
-    """The access to one product before and after the account's steps, in words."""
-
-    product_id: str | None
-    user_product_id: str | None
-    before: str
-    after: str
+    not_after: Minute | None
+    request: str
+    body: str
+    undo: str
 
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """An account with its steps, in plan order."""
+    """An account with its steps, in plan order.
+
+    ``access`` is that which changes, ``products`` that of every product with steps. ``outcome`` is the impact
+    that the account is counted under among the readers.
+    """
 
     account_id: str
     customer_number: str | None
     owner: str | None
     labels: tuple[tuple[str, str], ...]
     access: tuple[AccessView, ...]
+    products: tuple[AccessView, ...]
+    outcome: str
     steps: tuple[StepView, ...]
 
 
@@ -125,6 +130,7 @@ class PlanView:
     environment: str
     host: str
     as_of: str
+    now: Minute
     expires_at: str
     what_if: bool
     revision: str | None
@@ -156,6 +162,7 @@ def view_plan(plan: Plan, invocation: Invocation | None = None) -> PlanView:
         environment=plan.environment,
         host=plan.host,
         as_of=clock_words(plan.as_of),
+        now=plan_minute(plan),
         expires_at=clock_words(plan.expires_at),
         what_if=plan.what_if,
         revision=plan.manifests.revision,
@@ -228,29 +235,29 @@ def view_step(step: Step) -> StepView:
         reason=step.reason,
         place=place(step.source),
         deadline=None if step.not_after is None else minute_words(step.not_after),
+        not_after=step.not_after,
+        request=f"{step.request.method} {step.request.path}",
+        body=canonical.dumps(dict(step.request.body)),
+        undo=undo_words(step.action, irreversible=not step.reversible),
     )
 
 
 def _accounts(plan: Plan) -> Iterator[AccountView]:
     heads = {account.account_id: account for account in plan.accounts}
-    now = plan_minute(plan)
+    now, outcomes = plan_minute(plan), outcomes_of(plan)
     for account_id, steps in groupby(plan.steps, key=lambda step: step.account_id):
         head = heads.get(account_id) or AccountPlan(account_id, None, None, {}, ())
+        products = access_of(head, now)
         yield AccountView(
             account_id=account_id,
             customer_number=head.customer_number,
             owner=head.owner,
             labels=tuple(head.labels.items()),
-            access=tuple(_access(head, now)),
+            access=tuple(access for access in products if access.changes),
+            products=products,
+            outcome=outcomes[account_id],
             steps=tuple(map(view_step, steps)),
         )
-
-
-def _access(head: AccountPlan, now: Minute) -> Iterator[AccessView]:
-    for product in head.user_products:
-        before, after = access_words(product.before, now), access_words(product.after, now)
-        if before != after:
-            yield AccessView(product.product_id, product.user_product_id, before, after)
 
 
 def access_of_products(plan: Plan) -> dict[tuple[str, str | None, str | None], AccessView]:
@@ -259,7 +266,8 @@ def access_of_products(plan: Plan) -> dict[tuple[str, str | None, str | None], A
     return {
         (account.account_id, access.product_id, access.user_product_id): access
         for account in plan.accounts
-        for access in _access(account, now)
+        for access in access_of(account, now)
+        if access.changes
     }
 
 
