@@ -9,6 +9,7 @@ import sys
 import tomllib
 
 import pytest
+import yaml
 from support.commands import ROOT, call, environment, run
 
 from reconciler import scaffold
@@ -299,3 +300,34 @@ def test_without_a_reference_no_workflow_is_made_up(empty):
     made = call("init", cwd=empty)
     assert "no workflows: --workflows OWNER/REPO@REF" in made.err
     assert not (empty / ".github").exists()
+
+
+@pytest.fixture
+def called(empty):
+    """The workflows that ``init`` writes for a commit of somebody's repository, by name."""
+    made = call("init", f"--workflows=somebody/reconciler@{COMMIT}", cwd=empty)
+    assert made.code == 0, made.said
+    assert "which can be moved" not in made.err
+    found = sorted((empty / ".github/workflows").iterdir())
+    assert [path.name for path in found] == ["apply.yml", "drift.yml", "plan.yml"]
+    return {path.stem: yaml.load(path.read_text(), yaml.BaseLoader) for path in found}
+
+
+@pytest.mark.parametrize("name", scaffold.WORKFLOWS)
+def test_a_workflow_gives_the_one_that_it_calls_what_that_takes_and_needs(called, name):
+    theirs = yaml.load((ROOT / f".github/workflows/{name}.yml").read_text(), yaml.BaseLoader)
+    takes = theirs["on"]["workflow_call"]
+    [needs] = [job["permissions"] for job in theirs["jobs"].values()]
+    assert called[name]["permissions"] == {}
+    for job in called[name]["jobs"].values():
+        assert job["uses"] == f"somebody/reconciler/.github/workflows/{name}.yml@{COMMIT}"
+        assert job["permissions"] == needs
+        for kind, given in (("inputs", job["with"]), ("secrets", job["secrets"])):
+            required = {key for key, value in takes[kind].items() if value.get("required") == "true"}
+            assert required <= set(given) <= set(takes[kind])
+
+
+def test_a_branch_is_called_with_a_warning(empty):
+    made = call("init", "--workflows=somebody/reconciler@main", cwd=empty)
+    assert made.code == 0
+    assert "somebody/reconciler@main, which can be moved" in made.err
