@@ -5,9 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+#: What a metavar says of a value that names something in the file system, for the shell's completion.
+_PLACES = {"FILE": "file", "PLAN": "file", "PLAN|RUN": "file", "PATHS": "file", "PLAN|[PATHS": "file", "DIR": "dir"}
 
 
 class Text(click.ParamType[str]):
@@ -21,6 +28,15 @@ class Text(click.ParamType[str]):
         if not text:
             self.fail("it is empty", param, ctx)
         return text
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """File names where one is meant, and the environments that there are."""
+        from click.shell_completion import CompletionItem
+
+        if param.name == "environment":
+            return [CompletionItem(name) for name in _environments(ctx) if name.startswith(incomplete)]
+        kind = _PLACES.get((param.metavar or "").strip("[]."))
+        return [CompletionItem(incomplete, type=kind)] if kind is not None else []
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """A variable of an option that can be repeated holds one value a line: spaces may belong to a value."""
@@ -84,6 +100,19 @@ class Duration(click.ParamType[float]):
             return parse_duration(str(value))
         except BadDuration as error:
             self.fail(str(error), param, ctx)
+
+
+def _environments(ctx: click.Context) -> Sequence[str]:
+    """The names that ``--environment`` takes here; with settings that can't be read, the built-in ones."""
+    import os
+
+    from reconciler.errors import ReconcilerError
+    from reconciler.settings import Settings, load_settings
+
+    try:
+        return load_settings(ctx.params.get("config"), os.environ).environment_names()
+    except ReconcilerError:
+        return Settings().environment_names()
 
 
 def nearest(word: str, words: Sequence[str]) -> str | None:

@@ -48,6 +48,10 @@ class Terminal:
         """Type a line."""
         os.write(self._handle, text.encode() + b"\n")
 
+    def press(self, keys: str) -> None:
+        """Press keys, no more."""
+        os.write(self._handle, keys.encode())
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         os.write(self._handle, _CTRL_C)
@@ -86,10 +90,16 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def at_terminal(*args: str, cwd: Path, env: Mapping[str, str] | None = None, nohup: bool = False) -> Iterator[Terminal]:
+def at_terminal(
+    *args: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    nohup: bool = False,
+    program: tuple[str, ...] = (sys.executable, "-m", "reconciler"),
+) -> Iterator[Terminal]:
     """``reconciler ARGS`` at a terminal of 100 columns; killed when the block ends, if it hasn't ended by then.
 
-    With ``nohup``, it isn't told when the terminal is closed.
+    With ``nohup``, it isn't told when the terminal is closed. ``program`` is another one to run.
     """
 
     def take_terminal() -> None:
@@ -101,7 +111,7 @@ def at_terminal(*args: str, cwd: Path, env: Mapping[str, str] | None = None, noh
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler", *args],
+        [*program, *args],
         cwd=cwd,
         env=environment({"TERM": "xterm-256color"} | dict(env or {})),
         stdin=theirs,
