@@ -23,6 +23,7 @@ from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from reconciler import canonical
 from reconciler.instants import Minute
 from reconciler.operations import BY_ACTION
 from reconciler.plan import Plan
@@ -37,13 +38,13 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 #: Steps that are listed before all accounts; the others stand with their accounts alone.
-FIRST: Final = 100
+FIRST: Final = 50
 
 #: Deferrals and blocks that are listed before the rest is counted.
 MOST: Final = 500
 
 #: Warnings of one rule, and unmanaged products, that are listed before the rest is counted.
-FEW: Final = 100
+FEW: Final = 50
 
 #: Calls from which on a browser lays out only what is on the screen.
 MANY: Final = 300
@@ -137,9 +138,11 @@ def _environment() -> Environment:
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.globals.update(counted=counted, badges=_BADGES, now_place=NOW)
     environment.filters["number"] = "{:,}".format
+    environment.filters["json_inside"] = _json_inside
     return environment
 
 
@@ -147,6 +150,14 @@ def _finalize(value: object) -> object:
     """Nothing that acts, hides or breaks a line gets into the page, not even escaped."""
     # A macro's result has been through here already, and is of another type than a plain text.
     return visible(value) if type(value) is str else value
+
+
+def _json_inside(value: str) -> str:
+    """``value`` as it is sent inside a request, without the quotes around it: those stand in the template.
+
+    Escaped, they would make up a good part of a big page.
+    """
+    return canonical.dumps(value)[1:-1]
 
 
 def _policy(style: str, script: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from reconciler import canonical
 from reconciler.instants import Minute
 from reconciler.plan import TAKING, AccountPlan, FieldChange, Finding, Plan, Refusal, Step, Unmanaged
 from reconciler.render.accessview import AccessView, access_of
@@ -53,7 +52,8 @@ class ChangeView:
 class StepView:
     """One call. ``place`` is ``file:line``, ``deadline`` a time in words.
 
-    ``request`` is its method and path, ``body`` the bytes that are sent, ``undo`` whether it can be undone.
+    ``request`` is its method and path, ``body`` its fields in the order in which they are sent; ``undo`` says
+    whether it can be undone.
     """
 
     number: int
@@ -74,7 +74,7 @@ class StepView:
     deadline: str | None
     not_after: Minute | None
     request: str
-    body: str
+    body: tuple[tuple[str, str], ...]
     undo: str
 
 
@@ -237,7 +237,7 @@ def view_step(step: Step) -> StepView:
         deadline=None if step.not_after is None else minute_words(step.not_after),
         not_after=step.not_after,
         request=f"{step.request.method} {step.request.path}",
-        body=canonical.dumps(dict(step.request.body)),
+        body=tuple(step.request.body.items()),
         undo=undo_words(step.action, irreversible=not step.reversible),
     )
 
