@@ -77,9 +77,17 @@ class Host:
         return paths or self.settings().general.manifests or DEFAULT_MANIFESTS
 
     def repeated(self) -> tuple[str, ...]:
-        """The common options that the next command needs again, as whole arguments."""
+        """The common options that the next command needs again, as whole arguments.
+
+        They get into comments and reports, so a password in a URL isn't among them.
+        """
+        from reconciler.settings import without_password
+
         names = ("config", "state", "base_url")
-        return tuple(f"--{name.replace('_', '-')}={self._said[name]}" for name in names if name in self._said)
+        said = {name: self._said[name] for name in names if name in self._said}
+        if "state" in said:
+            said["state"] = without_password(said["state"])
+        return tuple(f"--{name.replace('_', '-')}={value}" for name, value in said.items())
 
 
 def host(context: click.Context) -> Host:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.cli.host import Host
 from reconciler.cli.kinds import Word
 from reconciler.cli.options import option
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.diagnostics import Diagnostic
@@ -69,19 +69,21 @@ def warn_if_nothing_selected(here: Host, shown: Plan) -> None:
 
 def show_run(here: Host, run_id: str, form: str) -> ExitCode:
     """Write the report of a run to standard output."""
-    from reconciler import canonical
+    from reconciler import canonical, render
     from reconciler.applying.runreport import report_from_journal
     from reconciler.execution import find_run, plan_of
-    from reconciler.render import report_to_text
 
-    if form not in ("text", "json"):
-        raise UsageError(f"a run can't be shown as {form} yet", hint="--format takes text or json for a run")
     with closing(here.session().open_store(read_only=True)) as store:
         run = find_run(store, run_id)
         report = report_from_journal(run, store.entries(run.run_id), plan_of(run)).to_json()
+    options = here.repeated()
     if form == "json":
         here.output.document([canonical.dumps(report)])
+    elif form == "markdown":
+        here.output.document(render.report_to_markdown(report, options=options))
+    elif form == "html":
+        here.output.text(render.report_to_html(report, options=options))
     else:
         color, quiet = here.output.colored(), here.output.quiet
-        here.output.document(report_to_text(report, color=color, quiet=quiet, options=here.repeated()))
+        here.output.document(render.report_to_text(report, color=color, quiet=quiet, options=options))
     return ExitCode.DONE

@@ -11,6 +11,8 @@ from reconciler.render.findings import diagnostics_to_text, error_to_text
 from reconciler.render.next_command import Invocation
 from reconciler.render.placing import Base, rebased
 from reconciler.render.runs import report_to_text, runs_to_text
+from reconciler.render.runs_html import report_to_html
+from reconciler.render.runs_markdown import report_to_markdown
 from reconciler.render.to_gitlab import diagnostics_to_gitlab
 from reconciler.render.to_html import plan_to_html
 from reconciler.render.to_json import diagnostic_to_json, diagnostics_to_github, diagnostics_to_json
@@ -37,6 +39,8 @@ __all__ = [
     "plan_to_markdown",
     "plan_to_text",
     "rebased",
+    "report_to_html",
+    "report_to_markdown",
     "report_to_text",
     "requests_to_text",
     "runs_to_text",

@@ -6,21 +6,16 @@ items, the least important kinds first, and the text says how many of which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
 
 from reconciler.plan import Plan, Unmanaged
 from reconciler.render.escape import code, comment, fenced, html_code
 from reconciler.render.next_command import Invocation
+from reconciler.render.sections import BUDGET, Section, assemble
 from reconciler.render.view import AccountView, FindingView, PlanView, RefusalView, StepView, summary_rows, view_plan
 from reconciler.render.words import counted
-
-#: Characters of a whole text.
-BUDGET: Final = 60_000
-
-#: Room that is kept for the sentence about what was left out.
-_NOTE: Final = 600
 
 #: Unmanaged products that are listed before the rest is counted.
 _FEW: Final = 20
@@ -29,75 +24,28 @@ _FEW: Final = 20
 _Placed: TypeAlias = "tuple[AccountView, StepView]"
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """Items of one kind under a heading.
-
-    ``rank`` says which kinds get their room first, ``share`` how many characters a kind gets at most.
-    """
-
-    name: str
-    rank: int
-    heading: str
-    items: Iterable[Any]
-    render: Callable[[Any], str]
-    share: int = BUDGET
-
-
 def plan_to_markdown(plan: Plan, *, invocation: Invocation | None = None, budget: int = BUDGET) -> Iterator[str]:
     """``plan`` as Markdown lines without their ends, at most ``budget`` characters together."""
     view = view_plan(plan, invocation)
-    head, foot = _head(view), _foot(view)
-    room = budget - len(head) - len(foot) - _NOTE
-    sections = list(_sections(view))
-    texts: dict[int, str] = {}
-    left_out: list[str] = []
-    for index in sorted(range(len(sections)), key=lambda index: sections[index].rank):
-        text, missing, total = _fill(sections[index], min(room, sections[index].share))
-        texts[index] = text
-        room -= len(text)
-        if missing:
-            left_out.append(f"{missing:,} of {counted(total, sections[index].name)}")
-    note = f"**Left out for length:** {', '.join(left_out)}. `reconciler show` has them all.\n\n" if left_out else ""
-    whole = head + "".join(texts[index] for index in range(len(sections))) + note + foot
-    return iter(whole.split("\n"))
+    whole = "`reconciler show` has them all."
+    return iter(assemble(_head(view), _sections(view), _foot(view), budget=budget, whole=whole).split("\n"))
 
 
-def _fill(section: _Section, room: int) -> tuple[str, int, int]:
-    """The section's text as far as there is room, how many items are missing, and how many there are."""
-    parts = [f"{section.heading}\n\n"] if section.heading else []
-    used = sum(map(len, parts)) + 1
-    taken = total = 0
-    full = False
-    for item in section.items:
-        total += 1
-        if full:
-            continue
-        text = section.render(item)
-        if used + len(text) > room:
-            full = True
-            continue
-        parts.append(text)
-        used += len(text)
-        taken += 1
-    return ("".join(parts) + "\n" if taken else ""), total - taken, total
-
-
-def _sections(view: PlanView) -> Iterator[_Section]:
+def _sections(view: PlanView) -> Iterator[Section]:
     taking, final, accounts = _steps(view)
-    yield _Section("refusal", 1, "### Refused by a guard", [r for r in view.refusals if not r.accepted], _refusal)
-    yield _Section("accepted refusal", 3, "### Accepted", [r for r in view.refusals if r.accepted], _refusal)
-    yield _Section("taking step", 2, "### Takes access away or shortens it", taking, _step_with_account)
-    yield _Section("irreversible step", 5, "### Can't be undone", final, _step_with_account)
-    yield _Section("account", 9, "### All other calls" if taking or final else "### Calls", accounts, _account)
-    yield _Section("block", 4, f"### Blocked ({view.counts.blocked:,})", view.blocked, _finding)
-    yield _Section("deferral", 6, f"### Deferred to a later plan ({view.counts.deferred:,})", view.deferred, _finding)
+    yield Section("refusal", 1, "### Refused by a guard", [r for r in view.refusals if not r.accepted], _refusal)
+    yield Section("accepted refusal", 3, "### Accepted", [r for r in view.refusals if r.accepted], _refusal)
+    yield Section("taking step", 2, "### Takes access away or shortens it", taking, _step_with_account)
+    yield Section("irreversible step", 5, "### Can't be undone", final, _step_with_account)
+    yield Section("account", 9, "### All other calls" if taking or final else "### Calls", accounts, _account)
+    yield Section("block", 4, f"### Blocked ({view.counts.blocked:,})", view.blocked, _finding)
+    yield Section("deferral", 6, f"### Deferred to a later plan ({view.counts.deferred:,})", view.deferred, _finding)
     warnings = f"### Warnings ({view.counts.warnings:,})"
-    yield _Section("warning", 7, warnings, view.warnings, _finding, share=BUDGET // 6)
+    yield Section("warning", 7, warnings, view.warnings, _finding, share=BUDGET // 6)
     few = f", the first {_FEW}" if view.counts.unmanaged > _FEW else ""
     heading = f"### Unmanaged ({view.counts.unmanaged:,}{few})"
-    yield _Section("unmanaged product", 8, heading, view.unmanaged[:_FEW], _unmanaged)
-    yield _Section("next command", 0, "### Next", [view], _next)
+    yield Section("unmanaged product", 8, heading, view.unmanaged[:_FEW], _unmanaged)
+    yield Section("next command", 0, "### Next", [view], _next)
 
 
 def _steps(view: PlanView) -> tuple[list[_Placed], list[_Placed], list[AccountView]]:

@@ -3,38 +3,10 @@
 import re
 
 import pytest
+from support.reports import MIXED, report, step
 
 from reconciler.render import report_to_text, runs_to_text
 from reconciler.state.store import Run
-
-NORTH, DAILY = "52a781d6400e06897c00000f", "56e1741a6fc9365306000002"
-
-
-def step(number, status, **more):
-    return {
-        "number": number, "action": "update", "account_id": NORTH, "product_id": DAILY, "user_product_id": None,
-        "customer_number": None, "status": status, "attempts": 1, "http_status": None, "code": None, "field": None,
-        "message": None, "source": {"file": "manifests/north.yaml", "line": 9},
-    } | more  # fmt: skip
-
-
-def report(*steps, **more):
-    return {
-        "format": "reconciler.report/v1", "run_id": "run-7", "plan_id": "sha256:" + "2" * 64, "environment": "stage",
-        "host": "https://payway-api.stage.adeprimo.se", "status": "finished", "started_at": "2026-11-24T10:01:00Z",
-        "ended_at": "2026-11-24T10:02:30Z", "exit_code": 0, "stopped_by": None, "counts": {}, "steps": list(steps),
-    } | more  # fmt: skip
-
-
-MIXED = report(
-    step(1, "applied", http_status=200),
-    step(2, "rejected", http_status=400, code="invalid_parameter", field="valid_to",
-         message="Payway doesn't accept the value of valid_to."),
-    step(3, "in_doubt", attempts=4, message="No clear answer: nobody knows whether the call was carried out."),
-    step(4, "skipped", code="account-failed", message="An earlier step of this account failed."),
-    step(5, "not_reached"),
-    status="stopped", exit_code=69, stopped_by="unauthorized",
-)  # fmt: skip
 
 
 def text(data, **how):
@@ -70,6 +42,12 @@ def test_a_doubt_names_resume_and_resolve(status):
     whole = text(report(step(1, status), status="stopped", exit_code=8), width=300)
     assert "Next: reconciler resume -e stage (1 step is in doubt;" in whole
     assert "reconciler resolve -e stage run-7 STEP applied|not-applied" in whole
+
+
+def test_of_an_abandoned_run_only_doubts_are_left():
+    whole = text(report(step(1, "in_doubt"), step(2, "not_reached"), status="abandoned", exit_code=8), width=300)
+    last = "1 step is in doubt; look it up in Payway, then: reconciler resolve -e stage run-7 STEP applied|not-applied"
+    assert whole.splitlines()[-1] == f"Next: {last}"
 
 
 def test_the_next_command_repeats_the_options_that_it_needs():
