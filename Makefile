@@ -66,6 +66,15 @@ soak: $(READY) ## 20,000 steps over HTTP while 2 % of the calls go wrong, all ac
 overhead: $(READY) ## what the applier costs a call, above a raw client
 	@$(PROVE) benchmarks/apply_overhead.py
 
+.PHONY: bench
+# The full run is `make bench SIZES="10k 100k 1M"`; in pieces: PARTS="startup octodns", BENCH_ARGS="--missing".
+SIZES ?= 10k 100k
+PARTS ?= startup overhead octodns terraform plan
+BENCH_ARGS ?=
+
+bench: $(READY) ## measure plans of whole fleets beside PyYAML, octoDNS and Terraform; writes docs/benchmarks.md
+	@PYTHONPATH=. $(BIN)/python -m benchmarks --sizes $(SIZES) --parts $(PARTS) $(BENCH_ARGS)
+
 store-failures: $(READY) ## each write of the store failing in turn, in memory and on SQLite; prints the figures
 	@PYTHONPATH=tests:. $(BIN)/python tests/reliability/store_failures.py
 
