@@ -284,9 +284,11 @@ def test_the_wheel_holds_the_package_and_its_schemas(wheel):
     expected = {relative(path) for path in modules()} | {"reconciler/py.typed"}
     schemas = {f"reconciler/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.schema.json")}
     scaffold = {relative(path) for path in (PACKAGE / "scaffold" / "files").iterdir()}
+    templates = {relative(path) for path in (PACKAGE / "render" / "html").iterdir()}
     assert schemas
+    assert templates
     assert scaffold
-    assert expected | schemas | scaffold <= names
+    assert expected | schemas | scaffold | templates <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"reconciler"}
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 

@@ -114,8 +114,8 @@ def test_ticks_are_few_and_as_fine_as_the_stretch_of_time(reach, shape):
 
 
 @given(
-    st.integers(-1_036_000_000, 4_200_000_000),
-    st.lists(st.integers(-1_036_000_000, 4_223_000_000), max_size=4),
+    st.integers(-1_035_590_000, 4_200_000_000),
+    st.lists(st.integers(-1_035_590_000, 4_223_000_000), max_size=4),
 )
 def test_every_moment_has_a_place_and_now_always_the_same(now, events):
     scale = scale_of(now, events)

@@ -18,7 +18,7 @@
   function wanted(step) {
     const data = step.dataset;
     return (!action.value || data.action === action.value) && (!impact.value || data.impact === impact.value)
-      && (!mark.value || data.marks.split(" ").includes(mark.value));
+      && (!mark.value || (data.marks ?? "").split(" ").includes(mark.value));
   }
 
   function filter() {
