@@ -91,7 +91,8 @@ class Session:
         ``accept`` names guards that may be exceeded. Writes nothing. Raises `InvalidInput`, `UsageError` or
         `StoreFailed`.
         """
-        from reconciler.manifests.desired import digest, parse_selector, selects
+        from reconciler.manifests.desired import digest
+        from reconciler.manifests.selecting import parse_selector, selectable, selects
         from reconciler.planfile import seal
         from reconciler.planning import PlanContext, make_plan
 
@@ -100,7 +101,7 @@ class Session:
         now = self.clock()
         moment = at if at is not None else now
         desired = self.desired(now=moment)
-        chosen = [a for a in desired.accounts if not selectors or selects(selectors, a)]
+        chosen = [a for a in desired.accounts if not selectors or selects(selectors, selectable(a))]
         settings = self.settings
         context = PlanContext(
             environment=self.environment,

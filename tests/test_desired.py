@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import InvalidInput, UsageError
 from reconciler.instants import parse_known
-from reconciler.manifests.desired import Selector, digest, load_desired, parse_selector, selects
+from reconciler.manifests.desired import digest, load_desired
+from reconciler.manifests.selecting import Selector, parse_selector, selectable, selects
 
 NOW = parse_known("2026-11-24T10:00:00Z")
 
@@ -421,7 +422,7 @@ def test_selectors_widen(here, texts, taken):
     (here / "fleet").mkdir()
     write(here / "fleet", FULL)
     [account] = load_desired(["fleet"], now=NOW).accounts
-    assert selects([parse_selector(text) for text in texts], account) is taken
+    assert selects([parse_selector(text) for text in texts], selectable(account)) is taken
 
 
 # --- Never a crash ---

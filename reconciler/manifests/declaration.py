@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from reconciler.diagnostics import Diagnostic, Position, Severity, shown
 from reconciler.instants import BadTime, Minute, Moment, parse_declared
 from reconciler.manifests.documents import Document, ListNode, MappingNode, Node
-from reconciler.manifests.text import Mark, place
+from reconciler.manifests.text import Mark, Places, place
 from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Source
+from reconciler.predicates import accepts
 from reconciler.validation import boolean_paths, findings
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def declare(document: Document) -> Declaration:
         return Declaration(None)
     _set_booleans(document)
     times: dict[int, Moment] = {}
-    found = [*_times(document, times), *_refused_by_schema(document, findings(_SCHEMA, root))]
+    refused = [] if accepts(_SCHEMA)(root) else findings(_SCHEMA, root)
+    found = [*_times(document, times), *_refused_by_schema(document, refused)]
     if not isinstance(root, MappingNode):
         return Declaration(None, tuple(found))
     found += _products(document, root, times)
@@ -262,35 +264,43 @@ def _endings(document: Document, root: MappingNode, times: dict[int, Moment]) ->
             yield Ending(end.minute, end.text, document.places.at(node.value_marks["valid_to"]))
 
 
+def window_over(text: str, position: Position) -> Diagnostic:
+    """The warning about an activated product whose window ended at ``text``."""
+    message = f"this product is activated, but its window ended at {text}"
+    hint = "set a later valid_to, or state: deactivated"
+    return Diagnostic("window-over", message, position, hint, severity=Severity.WARNING)
+
+
 def _account(document: Document, root: MappingNode, times: dict[int, Moment]) -> DeclaredAccount:
     """The account of a document that has no error."""
     file = document.places.file
     sync, labels, products = root.get("sync"), root.get("labels"), root["user_products"]
     fields: dict[str, int] = {}
     if "customer_number" in root:
-        fields["customer_number"] = root.value_marks["customer_number"].line + 1
+        fields["customer_number"] = document.places.line(root.value_marks["customer_number"])
     words: dict[str, str] = {}
     if isinstance(sync, MappingNode):
         for kind in SYNC_KINDS:
             if kind in sync:
                 words[kind] = str(sync[kind])
-                fields[f"sync.{kind}"] = sync.value_marks[kind].line + 1
+                fields[f"sync.{kind}"] = document.places.line(sync.value_marks[kind])
     assert isinstance(products, ListNode)
+    nodes = [node for node in products if isinstance(node, MappingNode)]
     return DeclaredAccount(
         account_id=str(root["account_id"]).lower(),
-        source=Source(file, document.at.line + 1, MappingProxyType(fields)),
+        source=Source(file, document.places.line(document.at), MappingProxyType(fields)),
         customer_number=_text(root, "customer_number"),
         owner=_text(root, "owner"),
         labels=MappingProxyType({k: str(v) for k, v in labels.items()} if isinstance(labels, MappingNode) else {}),
         sync=MappingProxyType(words),
-        user_products=tuple(_product(file, node, times) for node in products if isinstance(node, MappingNode)),
+        user_products=tuple(_product(document.places, node, times) for node in nodes),
     )
 
 
-def _product(file: str, node: MappingNode, times: dict[int, Moment]) -> DeclaredProduct:
-    lines = {key: mark.line + 1 for key, mark in node.value_marks.items()}
+def _product(places: Places, node: MappingNode, times: dict[int, Moment]) -> DeclaredProduct:
+    lines = {key: places.line(mark) for key, mark in node.value_marks.items()}
     return DeclaredProduct(
-        source=Source(file, node.at.line + 1, MappingProxyType(lines)),
+        source=Source(places.file, places.line(node.at), MappingProxyType(lines)),
         product_id=_lower(node, "product_id"),
         user_product_id=_lower(node, "user_product_id"),
         state=_text(node, "state"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from reconciler.diagnostics import Diagnostic, shown
@@ -32,16 +32,27 @@ _LEAVE_OUT: Final = "leave the line out if it isn't to be managed; put the word 
 class MappingNode(dict[str, "Node"]):
     """A mapping with the place of each key and value. A refused value stands in it as ``None``."""
 
-    __slots__ = ("at", "key_marks", "pending", "value_marks", "waiting")
+    __slots__ = ("at", "key_at", "marks", "pending", "waiting")
 
     def __init__(self, at: Mark) -> None:
         super().__init__()
         self.at = at
-        self.key_marks: dict[str, Mark] = {}
-        self.value_marks: dict[str, Mark] = {}
-        # While it is built: whether a value comes next, and for which key (None: it isn't kept).
+        # The places of the first key and value, then of the second, and so on.
+        self.marks: list[Mark] = []
+        # While it is built: whether a value comes next, for which key (None: it isn't kept) and where that stands.
         self.waiting = False
         self.pending: str | None = None
+        self.key_at: Mark = at
+
+    @property
+    def key_marks(self) -> dict[str, Mark]:
+        """Where each key stands."""
+        return dict(zip(self, self.marks[0::2], strict=True))
+
+    @property
+    def value_marks(self) -> dict[str, Mark]:
+        """Where each value stands."""
+        return dict(zip(self, self.marks[1::2], strict=True))
 
 
 class ListNode(list["Node"]):
@@ -62,12 +73,15 @@ Node: TypeAlias = "MappingNode | ListNode | str | bool | None"
 class Document:
     """One YAML document that isn't empty; ``sound`` if its text has no error.
 
-    ``refused`` are the places of values that already have a finding, ``quoted`` those of a quoted ``true``
-    or ``false``, ``ambiguous`` the plain scalars that YAML 1.1 tools read as something else than text.
+    ``start`` and ``end`` bound it in the text of the file, ``at`` is where its root begins. ``refused`` are the
+    places of values that already have a finding, ``quoted`` those of a quoted ``true`` or ``false``, ``ambiguous``
+    the plain scalars that YAML 1.1 tools read as something else than text.
     """
 
     places: Places
     at: Mark
+    start: Mark
+    end: Mark
     root: Node = None
     sound: bool = True
     refused: set[Place] = field(default_factory=set)
@@ -75,12 +89,14 @@ class Document:
     ambiguous: list[tuple[Mark, str, str]] = field(default_factory=list)
 
 
-def parse(file: str, data: bytes, report: Callable[[Diagnostic], None]) -> Iterator[Document]:
+def parse(file: str, data: bytes, report: Callable[[Diagnostic], None], *, first_line: int = 1) -> Iterator[Document]:
     """The documents of ``data`` one after another; findings about the text go to ``report``.
+
+    ``first_line`` is the line of ``file`` that ``data`` begins with.
 
     A syntax error, a byte that isn't UTF-8, a NUL or too deep a nesting ends the file; nothing is raised.
     """
-    prepared = prepare(file, data)
+    prepared = prepare(file, data, first_line)
     if isinstance(prepared, Diagnostic):
         report(prepared)
     else:
@@ -110,7 +126,7 @@ def _documents(data: bytes, places: Places, report: Callable[[Diagnostic], None]
             if kind in take:
                 take[kind](event)
             elif kind is events.DocumentEndEvent:
-                document = builder.end()
+                document = builder.end(event)
                 if document is not None:
                     yield document
             else:
@@ -140,6 +156,7 @@ class _Event(Protocol):
     """What is read of the parser's events; ``value`` and ``implicit`` are those of scalars alone."""
 
     start_mark: Mark
+    end_mark: Mark
     anchor: str | None
     tag: str | None
     value: str
@@ -163,6 +180,7 @@ class _Builder:
         self._stack: list[MappingNode | ListNode] = []
         self._top: MappingNode | ListNode | None = None
         self._document: Document | None = None
+        self._start: Mark | None = None
         self._read_as = _other_readings()
 
     @property
@@ -173,25 +191,31 @@ class _Builder:
     def begin(self, event: _Event) -> None:
         """A document starts (or the stream, which changes nothing)."""
         self._document = None
+        self._start = event.start_mark
 
-    def end(self) -> Document | None:
+    def end(self, event: _Event) -> Document | None:
         """The document that has ended; ``None`` for one that is empty."""
         document, self._document = self._document, None
+        if document is not None:
+            document.end = event.end_mark
         return document
 
     def scalar(self, event: _Event) -> None:
         """A key or a value that is one text."""
         text, mark, top = event.value, event.start_mark, self._top
+        if type(top) is MappingNode and not top.waiting:
+            if _is_harmless(text) and text not in top and event.anchor is None and event.tag is None:
+                top.waiting, top.pending, top.key_at = True, text, mark
+            else:
+                self._key(event, top, text, mark)
+            return
         # A text without quotes; that with a tag counts as refused.
         plain = event.implicit[0] and event.tag is None
-        if type(top) is MappingNode and not top.waiting:
-            self._key(event, top, text, mark, plain)
-            return
         document = self._document
         if document is None:
             if plain and not text and event.anchor is None:
                 return
-            document = self._document = Document(self._places, mark)
+            document = self._document = self._begun(mark)
         if event.anchor is not None or event.tag is not None:
             self._properties(event)
         value: Node = text
@@ -234,7 +258,7 @@ class _Builder:
         if len(self._stack) >= MAX_DEPTH:
             raise _TooDeep(mark)
         if self._document is None:
-            self._document = Document(self._places, mark)
+            self._document = self._begun(mark)
         if event.anchor is not None or event.tag is not None:
             self._properties(event)
         if type(top) is MappingNode and not top.waiting:
@@ -245,25 +269,29 @@ class _Builder:
         self._stack.append(node)
         self._top = node
 
+    def _begun(self, mark: Mark) -> Document:
+        return Document(self._places, mark, self._start or mark, mark)
+
     def _attach(self, value: Node, mark: Mark) -> None:
         top = self._top
         if type(top) is MappingNode:
             top.waiting = False
             if top.pending is not None:
                 top[top.pending] = value
-                top.value_marks[top.pending] = mark
+                top.marks += (top.key_at, mark)
         elif type(top) is ListNode:
             top.append(value)
             top.marks.append(mark)
         else:
             if self._document is None:
-                self._document = Document(self._places, mark)
+                self._document = self._begun(mark)
                 self._document.refused.add(place(mark))
                 self._document.sound = False
             self._document.root = value
 
-    def _key(self, event: _Event, top: MappingNode, text: str, mark: Mark, plain: bool) -> None:
+    def _key(self, event: _Event, top: MappingNode, text: str, mark: Mark) -> None:
         top.waiting, top.pending = True, None
+        plain = event.implicit[0] and event.tag is None
         if event.anchor is not None or event.tag is not None:
             self._properties(event)
         if plain and text in NULLS:
@@ -272,18 +300,16 @@ class _Builder:
         if plain and text == _MERGE:
             self._finding("merge-key", "<< would merge another mapping in here", mark, WRITE_OUT)
             return
-        first = top.key_marks.get(text)
-        if first is not None:
+        if text in top:
             message = f"the key {shown(text)} stands twice in this mapping"
-            self._finding("duplicate-key", message, mark, "keep one of the two", first)
+            self._finding("duplicate-key", message, mark, "keep one of the two", top.key_marks[text])
             return
         if plain:
             if text[0] in self._read_as:
                 self._ambiguous(text, mark)
         elif "\0" in text or not text.isascii():
             self._characters(text, mark)
-        top.pending = text
-        top.key_marks[text] = mark
+        top.pending, top.key_at = text, mark
 
     def _properties(self, event: _Event) -> None:
         mark = event.start_mark
@@ -302,10 +328,9 @@ class _Builder:
 
     def _ambiguous(self, text: str, mark: Mark) -> None:
         assert self._document is not None
-        for tag, pattern in self._read_as[text[0]]:
-            if pattern.match(text):
-                self._document.ambiguous.append((mark, text, tag))
-                return
+        match = self._read_as[text[0]](text)
+        if match is not None:
+            self._document.ambiguous.append((mark, text, _READINGS[match.lastgroup or ""]))
 
     def _characters(self, text: str, mark: Mark) -> None:
         """Characters that an escape can bring into quotes, and that no text here may hold."""
@@ -326,25 +351,41 @@ class _Builder:
         self._report(Diagnostic(rule, message, self._places.at(mark), hint, related))
 
 
+@lru_cache(maxsize=1024)
+def _is_harmless(text: str) -> bool:
+    """True for a key with nothing to say about, with quotes or without; a fleet has a few dozen of them."""
+    if text in NULLS or text == _MERGE or not (text.isascii() and text.isprintable()):
+        return False
+    read_as = _other_readings().get(text[0])
+    return read_as is None or read_as(text) is None
+
+
+#: What YAML 1.1 tools read some plain scalars as, by the tag of it.
+_READINGS: Final = {
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "timestamp": "a date",
+    "merge": "a merge key",
+    "value": "a default value",
+}
+
+
 @cache
-def _other_readings() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """By first character: what YAML 1.1 tools read a plain scalar as, and the pattern of those they do."""
+def _other_readings() -> dict[str, Callable[[str], re.Match[str] | None]]:
+    """By first character: what finds out whether YAML 1.1 tools read a plain scalar as something else than text.
+
+    The group that matched is named by the tag.
+    """
+    import re
+
     import yaml
 
-    names = {
-        "bool": "true or false",
-        "int": "a number",
-        "float": "a number",
-        "timestamp": "a date",
-        "merge": "a merge key",
-        "value": "a default value",
-    }
-    return {
-        first: readings
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        if (
-            readings := [
-                (names[kind], pattern) for tag, pattern in resolvers if (kind := tag.rpartition(":")[2]) in names
-            ]
-        )
-    }
+    found: dict[str, Callable[[str], re.Match[str] | None]] = {}
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items():
+        kinds = {tag.rpartition(":")[2]: pattern for tag, pattern in resolvers}
+        parts = [f"(?P<{kind}>{kinds[kind].pattern})" for kind in kinds if kind in _READINGS]
+        if parts:
+            # One pattern instead of several, tried in their order; PyYAML writes them with spaces.
+            found[first] = re.compile("|".join(parts), re.VERBOSE).match
+    return found

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -27,6 +28,7 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
 
+_SIGNED: Final = (1 << 63) - 1
 # Where the system has them: a link put in place after the walk isn't followed, a FIFO doesn't block.
 _OPEN_FLAGS: Final = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -42,11 +44,39 @@ class ManifestFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the given paths hold: files in the order of their names, and what can't be used."""
+class Folder:
+    """A folder's manifests: ``entries`` are their names in it. A million files are as many short texts."""
 
-    files: tuple[ManifestFile, ...]
+    name: str
+    path: str
+    entries: tuple[str, ...]
+
+    def file(self, entry: str) -> ManifestFile:
+        """One of its manifests."""
+        shown = entry if entry.isascii() else _printable(entry)
+        return ManifestFile(shown if self.name == "." else f"{self.name}/{shown}", f"{self.path}{os.sep}{entry}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the given paths hold, each manifest once, and what can't be used.
+
+    ``single`` are files that were given by name, are reached by a link, or are standard input.
+    """
+
+    folders: tuple[Folder, ...]
+    single: tuple[ManifestFile, ...]
     diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def files(self) -> tuple[ManifestFile, ...]:
+        """All manifests in the order of their names."""
+        return tuple(sorted(self._all(), key=lambda file: (file.name, file.path or "")))
+
+    def _all(self) -> Iterator[ManifestFile]:
+        for folder in self.folders:
+            yield from map(folder.file, folder.entries)
+        yield from self.single
 
 
 def find_manifests(paths: Sequence[str]) -> Found:
@@ -58,16 +88,16 @@ def find_manifests(paths: Sequence[str]) -> Found:
     walk = _Walk()
     for path in paths:
         if path == STDIN:
-            walk.files[STDIN] = ManifestFile(STDIN_NAME)
+            walk.single[STDIN] = ManifestFile(STDIN_NAME)
         else:
             walk.start(path)
-    files = tuple(sorted(walk.files.values(), key=lambda file: (file.name, file.path or "")))
-    if not files and not walk.diagnostics:
+    folders, single = tuple(walk.folders.values()), tuple(walk.rest())
+    if not (folders or single or walk.diagnostics):
         where = ", ".join(display_name(path) for path in paths) or "the given paths"
         raise InvalidInput(
             f"no manifest in {where}", hint="manifests are files that end in .yaml, .yml or .json and aren't hidden"
         )
-    return Found(files, tuple(walk.diagnostics))
+    return Found(folders, single, tuple(walk.diagnostics))
 
 
 def read_manifest(file: ManifestFile, stdin: BinaryIO | None = None) -> bytes | Diagnostic:
@@ -91,6 +121,13 @@ def read_manifest(file: ManifestFile, stdin: BinaryIO | None = None) -> bytes | 
     return _too_large(file.name) if len(data) > MAX_BYTES else data
 
 
+def signature_of(status: os.stat_result) -> tuple[int, ...]:
+    """What tells an unchanged file without reading it: size, both times (nanoseconds), inode and device."""
+    # An inode can have all 64 bits set, which SQLite's numbers can't.
+    inode, device = status.st_ino & _SIGNED, status.st_dev & _SIGNED
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode, device)
+
+
 def display_name(path: str) -> str:
     """``path`` as positions and plans carry it: with ``/``, from the current directory where it lies inside it.
 
@@ -103,15 +140,27 @@ def display_name(path: str) -> str:
         inside = os.pardir
     if inside != os.pardir and not inside.startswith(os.pardir + os.sep):
         name = inside
-    return Path(name).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _printable(Path(name).as_posix())
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class _Walk:
-    """One search: the files found so far by their real path, and the findings."""
+    """One search: the folders and files found so far by their real path, and the findings."""
 
     def __init__(self) -> None:
-        self.files: dict[str, ManifestFile] = {}
+        self.folders: dict[str, Folder] = {}
+        self.single: dict[str, ManifestFile] = {}
         self.diagnostics: list[Diagnostic] = []
+
+    def rest(self) -> Iterator[ManifestFile]:
+        """The single files that no folder holds: one that is reached both ways keeps its own name."""
+        for real, file in self.single.items():
+            folder = self.folders.get(os.path.dirname(real))  # noqa: PTH120
+            if folder is None or os.path.basename(real) not in folder.entries:  # noqa: PTH119
+                yield file
 
     def start(self, path: str) -> None:
         """Take the path that was given, a file or a folder."""
@@ -166,6 +215,7 @@ class _Walk:
         except OSError as error:
             self.diagnostics.append(_unreadable(display_name(path), error))
             return
+        manifests: list[str] = []
         for entry in entries:
             if entry.name.startswith("."):
                 continue
@@ -178,9 +228,11 @@ class _Walk:
                     folders.append((entry.path, below))
             elif entry.name.endswith(SUFFIXES):
                 if entry.is_file(follow_symlinks=False):
-                    self._take(entry.path, below)
+                    manifests.append(entry.name)
                 else:
                     self.diagnostics.append(_not_a_file(display_name(entry.path), "isn't a regular file"))
+        if manifests:
+            self.folders.setdefault(real, Folder(display_name(path), real, tuple(reversed(manifests))))
 
     def _link(self, path: str, link: str, root: str, folders: list[tuple[str, str]], entered: set[str]) -> None:
         named = path.endswith(SUFFIXES)
@@ -206,8 +258,8 @@ class _Walk:
             self.diagnostics.append(_not_a_file(display_name(path), "isn't a link to a regular file"))
 
     def _take(self, path: str, real: str) -> None:
-        if real not in self.files:
-            self.files[real] = ManifestFile(display_name(path), real)
+        if real not in self.single:
+            self.single[real] = ManifestFile(display_name(path), real)
 
 
 def _not_a_file(name: str, reason: str) -> Diagnostic:

@@ -48,12 +48,13 @@ def place(mark: Mark) -> Place:
 
 
 class Places:
-    """Turns marks of one file into positions."""
+    """Turns marks of one file, or of a part of it that begins with ``first_line``, into positions."""
 
-    __slots__ = ("_joined", "file")
+    __slots__ = ("_joined", "file", "first_line")
 
-    def __init__(self, file: str, joined: dict[int, list[int]] | None = None) -> None:
+    def __init__(self, file: str, joined: dict[int, list[int]] | None = None, first_line: int = 1) -> None:
         self.file = file
+        self.first_line = first_line
         # Columns, by line, at which the parser saw one character for a JSON surrogate pair.
         self._joined = joined or {}
 
@@ -62,10 +63,19 @@ class Places:
         line, column = mark.line, mark.column
         if line in self._joined:
             column += bisect_left(self._joined[line], column) * (_PAIR_WIDTH - 1)
-        return Position(self.file, line + 1, column + 1)
+        return Position(self.file, line + self.first_line, column + 1)
+
+    def line(self, mark: Mark) -> int:
+        """The line of ``mark``, counted from 1."""
+        return mark.line + self.first_line
+
+    @property
+    def altered(self) -> bool:
+        """True if the parser read another text than the file holds, so that indexes into it mean nothing there."""
+        return bool(self._joined)
 
 
-def prepare(file: str, data: bytes) -> tuple[bytes, Places] | Diagnostic:
+def prepare(file: str, data: bytes, first_line: int = 1) -> tuple[bytes, Places] | Diagnostic:
     """The bytes that the parser reads and the places of the file, or the finding that this is no text."""
     found = _check_bytes(file, data)
     if found is not None:
@@ -73,8 +83,8 @@ def prepare(file: str, data: bytes) -> tuple[bytes, Places] | Diagnostic:
     data = data.removeprefix(codecs.BOM_UTF8)
     if _SURROGATE.search(data):
         data, joined = _join_surrogates(data)
-        return data, Places(file, joined)
-    return data, Places(file)
+        return data, Places(file, joined, first_line)
+    return data, Places(file, None, first_line)
 
 
 def _check_bytes(file: str, data: bytes) -> Diagnostic | None:

@@ -1,0 +1,301 @@
+"""What was read of the manifests, kept in one SQLite file: rows by account, and what was already judged.
+
+The cache is only ever a shortcut. It can be deleted at any time; it is thrown away when this program has changed, and
+not trusted if somebody else could have written it. Without one, the same tables live in a temporary file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from reconciler.manifests.rows import FileRows, Row
+
+#: Rises when a table changes.
+FORMAT: Final = 1
+
+_TABLES: Final = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value)",
+    "CREATE TABLE files (id INTEGER PRIMARY KEY, folder TEXT, entry TEXT, size INTEGER, modified INTEGER, "
+    "changed INTEGER, inode INTEGER, device INTEGER, read_at INTEGER, content BLOB, documents INTEGER, "
+    "first INTEGER, last INTEGER, claims BLOB, findings TEXT, UNIQUE (folder, entry))",
+    "CREATE TABLE rows (id INTEGER PRIMARY KEY, file INTEGER, account_id TEXT, digest BLOB, offset INTEGER, "
+    "length INTEGER, line INTEGER, products INTEGER, ending INTEGER, endings TEXT, facts TEXT)",
+    "CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT UNIQUE, generation INTEGER, lineage TEXT, serial INTEGER, "
+    "digest TEXT)",
+    "CREATE TABLE changes (generation INTEGER, account_id TEXT)",
+    "CREATE TABLE settled (scope INTEGER, account_id TEXT, declared BLOB, known TEXT, observed_at TEXT, "
+    "since INTEGER, until INTEGER, products INTEGER, held INTEGER, rest TEXT, "
+    "PRIMARY KEY (scope, account_id)) WITHOUT ROWID",
+    "CREATE INDEX settled_for_a_while ON settled (scope, until) WHERE until IS NOT NULL",
+    "CREATE INDEX settled_with_rest ON settled (scope, account_id) WHERE rest IS NOT NULL",
+)
+# Made when the first files are in: in one go that takes half the time.
+_INDEXES: Final = (
+    "CREATE INDEX IF NOT EXISTS rows_by_account ON rows (account_id, digest)",
+    "CREATE INDEX IF NOT EXISTS rows_by_ending ON rows (ending) WHERE ending IS NOT NULL",
+)
+_ROW: Final = ", ".join(f"rows.{name}" for name in Row._fields)
+_PUT_ROW: Final = f"INSERT INTO rows VALUES (NULL, ?, {', '.join('?' * len(Row._fields))})"  # noqa: S608
+_PUT_FILE: Final = f"INSERT OR REPLACE INTO files VALUES ({', '.join('?' * 15)})"  # noqa: S608
+_FACTS: Final = "rows.id, account_id, digest, products, facts"
+#: KiB of pages that are held in memory.
+_PAGES: Final = 48 * 1024
+
+
+class CachedFile(NamedTuple):
+    """What is kept of a file: its number, its signature and when it was read (nanoseconds), its content's digest."""
+
+    number: int
+    signature: tuple[int, ...]
+    read_at: int
+    content: bytes
+
+
+class Facts(NamedTuple):
+    """What is compared of a row: its number in the cache, then as in `Row`."""
+
+    number: int
+    account_id: str
+    digest: bytes
+    products: int
+    facts: str
+
+
+class Found(NamedTuple):
+    """A whole row, and the file that it is from."""
+
+    folder: str
+    entry: str
+    row: Row
+
+
+class Cache:
+    """The tables behind a fleet of manifests. Everything that is done with them until `save` is one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._some = False
+        self._whole: bool | None = None
+        self.execute = connection.execute
+
+    @classmethod
+    def temporary(cls) -> Cache:
+        """Tables that are gone with the process; they go to disk only if they are large."""
+        # An empty name is a file that SQLite deletes as soon as it has it.
+        cache = cls(sqlite3.connect("", isolation_level=None))
+        cache._prepare("")
+        return cache
+
+    @classmethod
+    def open(cls, path: Path, program: str) -> Cache | None:
+        """The cache in the file at ``path``, made anew if it isn't ``program``'s; ``None`` if it can't be had.
+
+        So it is if another process is using it, or it can't be written.
+        """
+        for _ in range(2):
+            with suppress(OSError, sqlite3.Error):
+                if path.exists() and not _is_ours(path):
+                    path.unlink()
+                connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+                try:
+                    os.chmod(path, 0o600)  # noqa: PTH101 (one call, no Path needed)
+                    cache = cls(connection)
+                    cache._prepare(program)
+                except BaseException as error:
+                    connection.close()
+                    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                        return None
+                    if isinstance(error, sqlite3.DatabaseError):
+                        path.unlink()
+                    raise
+                return cache
+        return None
+
+    def _prepare(self, program: str) -> None:
+        execute = self.execute
+        execute(f"PRAGMA cache_size = -{_PAGES}")
+        execute("PRAGMA synchronous = NORMAL")
+        execute("BEGIN EXCLUSIVE")
+        tables = [name for (name,) in execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if "meta" in tables and self._meta("program") == f"{FORMAT} {program}":
+            execute("CREATE TEMP TABLE present (file INTEGER PRIMARY KEY)")
+            return
+        for name in tables:
+            execute(f"DROP TABLE {name}")  # named by SQLite itself
+        for statement in _TABLES:
+            execute(statement)
+        execute("INSERT INTO meta VALUES ('program', ?)", (f"{FORMAT} {program}",))
+        execute("INSERT INTO meta VALUES ('generation', 0)")
+        execute("CREATE TEMP TABLE present (file INTEGER PRIMARY KEY)")
+
+    def _meta(self, name: str) -> Any:
+        row = self.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def save(self) -> None:
+        """Keep what was put into the cache; failing to is no loss."""
+        with suppress(sqlite3.Error):
+            self.execute("COMMIT")
+
+    def close(self) -> None:
+        """Give the file back; what wasn't saved is gone."""
+        self._connection.close()
+
+    # Files and their rows.
+
+    def files_in(self, folder: str) -> dict[str, CachedFile]:
+        """What is kept of a folder's files, by entry."""
+        sql = "SELECT entry, id, size, modified, changed, inode, device, read_at, content FROM files WHERE folder = ?"
+        return {
+            entry: CachedFile(number, tuple(signature), read_at, content)
+            for entry, number, *signature, read_at, content in self.execute(sql, (folder,))
+        }
+
+    def folders(self) -> list[str]:
+        """The folders of all files that are kept."""
+        return [folder for (folder,) in self.execute("SELECT DISTINCT folder FROM files")]
+
+    def put(self, folder: str, entry: str, rows: FileRows) -> int:
+        """Keep a file's rows instead of those it had; returns its number."""
+        execute = self.execute
+        old = execute("SELECT id, first, last FROM files WHERE folder = ? AND entry = ?", (folder, entry)).fetchone()
+        if old is not None:
+            self._forget_rows(*old[1:])
+        (first,) = execute("SELECT coalesce(max(id), 0) + 1 FROM rows").fetchone()
+        last = first + len(rows.rows) - 1
+        signature = rows.signature or (None,) * 5
+        values = (rows.read_at, rows.content, rows.documents, first, last, rows.claims, rows.findings)
+        number = execute(_PUT_FILE, (old and old[0], folder, entry, *signature, *values)).lastrowid or 0
+        self._connection.executemany(_PUT_ROW, ((number, *row) for row in rows.rows))
+        if self._scoped:
+            self._log(first, last)
+        return number
+
+    def still(self, number: int, signature: Sequence[int], read_at: int) -> None:
+        """A file that was read again holds what it held: only its signature is another one."""
+        sql = "UPDATE files SET size = ?, modified = ?, changed = ?, inode = ?, device = ?, read_at = ? WHERE id = ?"
+        self.execute(sql, (*signature, read_at, number))
+
+    def forget(self, number: int) -> None:
+        """Drop a file that is gone, and its rows."""
+        (first, last) = self.execute("SELECT first, last FROM files WHERE id = ?", (number,)).fetchone()
+        self._forget_rows(first, last)
+        self.execute("DELETE FROM files WHERE id = ?", (number,))
+
+    def _forget_rows(self, first: int, last: int) -> None:
+        if self._scoped:
+            self._log(first, last)
+        self.execute("DELETE FROM rows WHERE id BETWEEN ? AND ?", (first, last))
+
+    @property
+    def _scoped(self) -> bool:
+        self._some = self._some or self.execute("SELECT count(*) FROM scopes").fetchone()[0] > 0
+        return self._some
+
+    def _log(self, first: int, last: int) -> None:
+        sql = (
+            "INSERT INTO changes SELECT (SELECT value + 1 FROM meta WHERE name = 'generation'), account_id "
+            "FROM rows WHERE id BETWEEN ? AND ?"
+        )
+        self.execute(sql, (first, last))
+
+    def present(self, numbers: Iterable[int]) -> None:
+        """Files that the fleet of this process consists of."""
+        self._connection.executemany("INSERT OR IGNORE INTO present VALUES (?)", ((number,) for number in numbers))
+
+    def refreshed(self, *, changed: bool) -> None:
+        """All files were put."""
+        for statement in _INDEXES:
+            self.execute(statement)
+        if changed:
+            self.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
+            self.execute("DELETE FROM meta WHERE name LIKE 'crossed %'")
+
+    @property
+    def generation(self) -> int:
+        """Rises whenever a file changes."""
+        return int(self._meta("generation"))
+
+    # The fleet: the rows of the files that are present.
+
+    def counts(self) -> tuple[int, int, int]:
+        """Files that could be read, documents and accounts of the fleet."""
+        sql = (
+            "SELECT coalesce(sum(content != x''), 0), coalesce(sum(documents), 0), coalesce(sum(last - first + 1), 0) "
+            "FROM files WHERE id IN (SELECT file FROM present)"
+        )
+        files, documents, accounts = self.execute(sql).fetchone()
+        return files, documents, accounts
+
+    def facts(self) -> Iterator[Facts]:
+        """What is compared, of all accounts in their order."""
+        sql = f"SELECT {_FACTS} FROM rows {self._of_fleet()} ORDER BY account_id"  # noqa: S608
+        return map(Facts._make, self.execute(sql))
+
+    def facts_of(self, account_id: str) -> Facts | None:
+        """What is compared of one account."""
+        sql = f"SELECT {_FACTS} FROM rows {self._of_fleet()} WHERE account_id = ?"  # noqa: S608
+        row = self.execute(sql, (account_id,)).fetchone()
+        return None if row is None else Facts._make(row)
+
+    def row(self, number: int) -> Found:
+        """A whole row."""
+        sql = f"SELECT folder, entry, {_ROW} FROM rows JOIN files ON files.id = file WHERE rows.id = ?"  # noqa: S608
+        folder, entry, *values = self.execute(sql, (number,)).fetchone()
+        return Found(folder, entry, Row._make(values))
+
+    def ended(self, minute: int) -> Iterator[Found]:
+        """The rows that time alone has brought a finding, up to ``minute``."""
+        sql = (
+            f"SELECT folder, entry, {_ROW} FROM rows {self._of_fleet()} JOIN files ON files.id = file "  # noqa: S608
+            "WHERE ending <= ? ORDER BY rows.id"
+        )
+        for folder, entry, *values in self.execute(sql, (minute,)):
+            yield Found(folder, entry, Row._make(values))
+
+    def digests(self) -> Iterator[tuple[str, bytes]]:
+        """Account and digest of all rows, in the order of accounts."""
+        sql = f"SELECT account_id, digest FROM rows {self._of_fleet()} ORDER BY account_id, digest"  # noqa: S608
+        return self.execute(sql)
+
+    def _of_fleet(self) -> str:
+        """What narrows rows to the files that are present; nothing where all are."""
+        if self._whole is None:
+            sql = "SELECT NOT EXISTS (SELECT 1 FROM files WHERE id NOT IN (SELECT file FROM present))"
+            self._whole = bool(self.execute(sql).fetchone()[0])
+        return "" if self._whole else "JOIN present USING (file)"
+
+    def findings(self) -> Iterator[str]:
+        """The findings of each file that has any."""
+        sql = "SELECT findings FROM files WHERE findings IS NOT NULL AND id IN (SELECT file FROM present)"
+        return (text for (text,) in self.execute(sql))
+
+    def claims(self) -> Iterator[tuple[str, str, array[int]]]:
+        """Folder, entry and the numbers of all claims of each file."""
+        sql = "SELECT folder, entry, claims FROM files WHERE id IN (SELECT file FROM present)"
+        for folder, entry, data in self.execute(sql):
+            numbers = array("Q")
+            numbers.frombytes(data)
+            yield folder, entry, numbers
+
+    def crossed(self, fleet: str) -> str | None:
+        """What was found across the files of ``fleet``, if it was looked for since a file changed."""
+        found = self._meta(f"crossed {fleet}")
+        return None if found is None else str(found)
+
+    def keep_crossed(self, fleet: str, text: str) -> None:
+        """Keep what was found across files."""
+        self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"crossed {fleet}", text))
+
+
+def _is_ours(path: Path) -> bool:
+    """True if nobody else could have put the file there: what comes out of a repository can be read by all."""
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077

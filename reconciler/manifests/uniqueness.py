@@ -1,0 +1,66 @@
+"""What only one place may hold, over all documents: accounts, customer numbers, user products, subscription numbers."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.manifests.declaration import Claim
+
+#: So many numbers are held in memory at once.
+_AT_ONCE: Final = 1_000_000
+
+_DUPLICATES: Final = {
+    "account": ("duplicate-account", "the account {} is declared twice", "bring both documents into one"),
+    "customer_number": (
+        "duplicate-customer-number",
+        "the customer_number {} stands on two accounts",
+        "check which account it belongs to",
+    ),
+    "user_product": (
+        "duplicate-user-product",
+        "the user_product_id {} stands in two places",
+        "check which account and product it belongs to",
+    ),
+    "subscription_number": (
+        "duplicate-subscription-number",
+        "the subscription_number {} stands on two products",
+        "check that both products belong to one subscription",
+    ),
+}
+
+
+def duplicates(claims: Iterable[Claim]) -> Iterator[Diagnostic]:
+    """A finding for each claim that somebody made before; of equal claims the first one is kept."""
+    first_of: dict[tuple[str, str], Claim] = {}
+    for claim in claims:
+        first = first_of.setdefault((claim.kind, claim.value), claim)
+        if first is claim:
+            continue
+        if claim.kind == "customer_number" and claim.account is not None and claim.account == first.account:
+            continue  # one account in two documents, which is told
+        rule, message, hint = _DUPLICATES[claim.kind]
+        severity = Severity.WARNING if claim.kind == "subscription_number" else Severity.ERROR
+        yield Diagnostic(rule, message.format(claim.value), claim.position, hint, first.position, severity)
+
+
+def repeated(numbers: Callable[[], Iterable[array[int]]]) -> frozenset[int]:
+    """The numbers (of 64 bits) that stand more than once in all the arrays that ``numbers`` goes through."""
+    total = sum(map(len, numbers()))
+    parts = total // _AT_ONCE + 1
+    found: set[int] = set()
+    for part in range(parts):
+        seen: set[int] = set()
+        count = 0
+        for each in numbers():
+            # The two lowest bits are the kind of the claim.
+            chosen = each if parts == 1 else [number for number in each if (number >> 2) % parts == part]
+            seen.update(chosen)
+            count += len(chosen)
+        if len(seen) < count:
+            counted = Counter(number for each in numbers() for number in each if (number >> 2) % parts == part)
+            found.update(number for number, times in counted.items() if times > 1)
+    return frozenset(found)
