@@ -49,6 +49,14 @@ def run(runner: Runner, *arguments: str, keep_err: bool = False, without: tuple[
     hidden = {*_KEPT_BACK, *without}
     environ = {name: value for name, value in runner.environ.items() if name not in hidden and value != ""}
     runner.say("$ reconciler " + " ".join(arguments))
+    ended = start(arguments, environ, keep_err)
+    for line in ended.err.splitlines():
+        runner.say(line)
+    return ended
+
+
+def start(arguments: tuple[str, ...], environ: dict[str, str], keep_err: bool) -> Ended:
+    """Run the program in a process of its own; standard error is the step's unless it is to be kept."""
     done = subprocess.run(  # noqa: S603 - no shell reads the arguments
         ["reconciler", *arguments],  # noqa: S607 - the install step put it into the PATH
         env=environ,
@@ -59,12 +67,9 @@ def run(runner: Runner, *arguments: str, keep_err: bool = False, without: tuple[
         errors="backslashreplace",
         check=False,
     )
-    err = done.stderr or ""
-    for line in err.splitlines():
-        runner.say(line)
     # A process that a signal ended has a negative code here.
     code = done.returncode if done.returncode >= 0 else 128 - done.returncode
-    return Ended(code, done.stdout, err)
+    return Ended(code, done.stdout, done.stderr or "")
 
 
 def paths(runner: Runner) -> tuple[str, ...]:
