@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
-from xml.etree import ElementTree as Xml
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.errors import ReconcilerError
@@ -81,6 +80,8 @@ def _counts(cases: list[_Case]) -> dict[str, str]:
 
 
 def _suite(name: str, cases: list[_Case]) -> list[str]:
+    from xml.etree import ElementTree as Xml
+
     suite = Xml.Element("testsuite", {"name": copyable(name)} | _counts(cases))
     for case in cases:
         place: dict[str, str] = {}

@@ -21,7 +21,7 @@ SLIPS = [
     (["plan", "-e", "Stage"], 64, "there is no environment 'Stage'; did you mean 'stage'?"),
     (["plan", *E, "--accept", "revokd"], 64, "there is no guard 'revokd'; did you mean 'revoked'?"),
     (["plan", *E, "--select", "acount=x"], 64, "--select 'acount=x' can't be used"),
-    (["plan", *E, "--format", "html"], 64, "'html' isn't one of text, json, markdown"),
+    (["plan", *E, "--format", "yaml"], 64, "'yaml' isn't one of text, json, markdown, html"),
     (["validate", "--format", "githb"], 64, "did you mean 'github'?"),
     (["schema", "acount"], 64, "did you mean 'account'?"),
     (["resolve", "x", "1", "aplied"], 64, "did you mean 'applied'?"),

@@ -53,6 +53,8 @@ def test_what_failed_or_is_in_doubt_isnt_folded():
     assert [card.words.split(".")[0] for card in page.all("div", "card")] == ["3", "2"]
     assert [one.attributes["id"] for one in page.all("details")] == ["skipped", "reached", "applied"]
     assert "reconciler resolve -e stage run-7 3 applied|not-applied" in page.all("div", "card")[0].text
+    # A call that was only begun is a doubt.
+    assert len(parse(text(report(step(1, "intent")))).all("div", "card")) == 1
 
 
 def test_the_verdict_stands_first():

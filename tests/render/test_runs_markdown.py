@@ -43,6 +43,10 @@ def test_what_failed_or_is_in_doubt_stands_outside_the_fold_and_first():
     assert "say what became of it: `reconciler resolve -e stage run-7 3 applied|not-applied`" in whole
 
 
+def test_a_call_that_was_only_begun_is_a_doubt():
+    assert "### In doubt (1)" in text(report(step(1, "intent"), status="running", ended_at=None))
+
+
 def test_it_ends_with_what_to_type():
     assert "### Next\n\n```\nreconciler resume -e stage\n```\n" in text(MIXED)
     assert "### Next\n\nnothing, every step is done\n" in text(report(step(1, "applied")))
