@@ -84,6 +84,13 @@ stale-plans: $(READY) ## 1,000 plans that something overtakes, and every byte of
 dry-run-is-dry: $(READY) ## every way to a dry run with its every deed noted; prints the figures
 	@PYTHONPATH=tests:. $(BIN)/python tests/reliability/dry_run_is_dry.py
 
+.PHONY: review screenshots
+review: $(READY) ## what a plan of 3,000 steps costs a reviewer: comment, report in the browser, text
+	@$(PROVE) benchmarks/review.py
+
+screenshots: $(READY) ## photograph terminal, comment and HTML report for the docs (needs Chromium)
+	@$(PROVE) docs/screenshots.py
+
 lint: $(READY) ## style, types and the directions of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check

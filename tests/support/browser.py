@@ -81,10 +81,9 @@ class Browser:
         """A command of the browser's own protocol."""
         return self.driver.execute_cdp_cmd(name, values)
 
-    def photograph(self, path: Path, *, height: int | None = None, width: int | None = None) -> None:
-        """Write the page from its top as a PNG: all of it, or ``height`` pixels."""
-        root = self.run("const r = document.documentElement; return [r.clientWidth, r.scrollHeight]")
-        clip = {"x": 0, "y": 0, "width": width or root[0], "height": height or root[1], "scale": 1}
+    def photograph(self, path: Path, *, top: int = 0, height: int, width: int) -> None:
+        """Write a part of the page, which may reach beyond the screen, as a PNG."""
+        clip = {"x": 0, "y": top, "width": width, "height": height, "scale": 1}
         shot = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))
 
