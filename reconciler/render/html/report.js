@@ -1,6 +1,12 @@
-// Filters for the calls and findings, and nothing else: without it the page lacks only them.
+// Filters for the calls and findings: without this the page lacks only them. And what an older browser, which can't be
+// told so by the style sheet, must do to print everything.
 "use strict";
 (function () {
+  if (!CSS.supports("selector(::details-content)")) {
+    window.addEventListener("beforeprint", () => {
+      for (const fold of document.querySelectorAll("details")) { fold.open = true; }
+    });
+  }
   const bar = document.getElementById("filters");
   if (!bar) { return; }
   const field = (id) => document.getElementById(id);
