@@ -24,7 +24,9 @@ LABELS = ("Calls", "Readers", "Products", "Findings", "Careful", "Deadline")
 def told(rows, *, steps, listed):
     """What a headline says, as numbers, with the calls and the findings that are listed below it."""
     calls = dict.fromkeys(ACTIONS, 0)
-    calls |= {action: int(count.replace(",", "")) for count, action in re.findall(r"([0-9][0-9,]*) (\w+)", rows["Calls"])}
+    calls |= {
+        action: int(count.replace(",", "")) for count, action in re.findall(r"([0-9][0-9,]*) (\w+)", rows["Calls"])
+    }
     [unchanged, adopted, unmanaged] = numbers(rows["Products"])
     [deferred, blocked, warnings] = numbers(rows["Findings"])
     [taking, irreversible] = numbers(rows.get("Careful", "0 0"))
