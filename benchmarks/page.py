@@ -100,7 +100,10 @@ def _fleets(parts: Parts) -> str:
         "import": "state import",
     }  # fmt: skip
     taken = [name for name in measures if any(name in part.runs for part in plans)]
-    values = [(name, *(seconds(part.value(each)) for each in taken)) for name, part in zip(names, plans, strict=True)]
+    values = [
+        (name, *(seconds(part.value(each)) for each in taken), seconds(part.value("cold", "cpu")))
+        for name, part in zip(names, plans, strict=True)
+    ]
     sizes = [
         (name, f"{part.facts['files']:,}", *(_mebibytes(part.facts.get(key)) for key in _SIZES), str(_rounds(part)))
         for name, part in zip(names, plans, strict=True)
@@ -108,7 +111,7 @@ def _fleets(parts: Parts) -> str:
     return (
         "## Fleets\n\n"
         + table(head, ratios)
-        + table(("", *(measures[name] for name in taken)), values)
+        + table(("", *(measures[name] for name in taken), "processor time, cold"), values)
         + _alone(plans, names)
         + table(("", "files", "manifests", "store", "cache", "plan file", "rounds"), sizes)
     )
@@ -218,12 +221,17 @@ def _machine(parts: Parts) -> str:
     first = next(iter(parts.values()))
     shared = {key: value for key, value in first.machine.items() if key not in _OWN}
     lines.append(", ".join(f"{key} {value}" for key, value in shared.items()) + ".\n\n")
-    lines.append(table(("part", "measured on", "at commit", "load of the machine, over its runs"), _runs(parts), 4))
+    busy = [name for name, part in parts.items() if (got := part.got()) is not None and got < 0.9]
+    if busy:
+        lines.append(f"**The machine was busy with something else** during {', '.join(busy)}: measure these again.\n\n")
+    lines.append(table(("part", "measured on", "at commit", "load", "its yardstick got"), _runs(parts), 3))
     lines.append('Again: `make bench SIZES="10k 100k 1M"`; in pieces: `make bench PARTS="startup octodns"`.\n')
     return "".join(lines)
 
 
-def _runs(parts: Parts) -> Iterator[tuple[str, str, str, str]]:
+def _runs(parts: Parts) -> Iterator[tuple[str, str, str, str, str]]:
+    """When each part ran, how loaded the machine was, and how much of a core its one-core yardstick got."""
     for name, part in parts.items():
         load = f"{min(part.load):.1f} to {max(part.load):.1f}" if part.load else "–"
-        yield name, part.machine["date"], part.machine["commit"], load
+        got = part.got()
+        yield name, part.machine["date"], part.machine["commit"], load, "–" if got is None else f"{got:.0%} of a core"

@@ -69,7 +69,8 @@ class Workspace:
         told = json.loads(out.read_text(encoding="ascii"))
         if told["documents"] != self.fleet.accounts:
             raise Failed(f"the raw loader read {told['documents']:,} documents")
-        return run.data() | {"seconds": told["reading"] + told["loading"], "loading": told["loading"]}
+        took = {"seconds": told["reading"] + told["loading"], "loading": told["loading"], "whole": run.seconds}
+        return run.data() | took
 
     def fill(self, store: str = "stage") -> Measured:
         """Import known state into a new store."""
@@ -155,15 +156,15 @@ def _round(part: Part, space: Workspace, say: Say, *, extras: bool) -> None:
     add("warm", space.plan())
     if space.digest() != digest:
         raise Failed("the warm plan would do something else than the cold one")
+    if extras and takes("--full-hash"):
+        add("full-hash", space.plan("--full-hash"))
+        if space.digest() != digest:
+            raise Failed("the plan of --full-hash would do something else than the cold one")
     part.facts["changed files"] = space.change(changed=True)
     add("changed", space.plan(steps=space.fleet.differing + len(space.fleet.changed())))
     space.change(changed=False)
     if not extras:
         return
-    if takes("--full-hash"):
-        add("full-hash", space.plan("--full-hash"))
-        if space.digest() != digest:
-            raise Failed("the plan of --full-hash would do something else than the cold one")
     if takes("--jobs"):
         add("cold-jobs-1", space.plan("--jobs", "1", cold=True))
     add("cold-snapshot", space.plan("--state", "file:known.jsonl", cold=True))

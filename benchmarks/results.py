@@ -21,6 +21,10 @@ from benchmarks.processes import ROOT, Measured
 FOLDER = ROOT / "build" / "bench" / "results"
 
 
+#: What keeps one core busy from start to end, in each part that has such a thing.
+_YARDSTICKS = ("raw", "full-yaml", "bare")
+
+
 @dataclass(slots=True)
 class Part:
     """What was measured in turns. ``facts`` are figures that don't vary, ``runs`` one entry a round and measure."""
@@ -45,6 +49,11 @@ class Part:
         """The highest peak of a measure in MiB."""
         runs = self.runs.get(measure)
         return max(max(run["largest"], run["together"]) for run in runs) if runs else None
+
+    def got(self) -> float | None:
+        """The share of a core that the part's one-core yardstick got; well under 1 on a machine that was busy."""
+        runs = next((self.runs[name] for name in _YARDSTICKS if name in self.runs), None)
+        return median(run["cpu"] / run.get("whole", run["seconds"]) for run in runs) if runs else None
 
     def ratio(self, over: str, under: str) -> float | None:
         """The median of the rounds' own ratios: what slows the machine down slows both sides of a round."""

@@ -214,7 +214,7 @@ def some_parts():
             part.facts = {"accounts": accounts, "layout": layout, "files": 10, "bytes": accounts * 600}
             for factor in (1.0, 2.0, 4.0):  # a machine that gets slower
                 second = factor * accounts / 10_000
-                part.add("raw", run(second) | {"loading": second * 0.9})
+                part.add("raw", run(second) | {"loading": second * 0.9, "whole": second * 1.25})
                 part.add("cold", run(second * 0.7, accounts / 2500))
                 part.add("warm", run(second * 0.07))
                 part.add("changed", run(second * 0.14))
@@ -235,6 +235,16 @@ def test_ratios_are_those_of_the_rounds():
     assert part.ratio("cold", "raw") == pytest.approx(0.7)
     assert part.value("cold") == pytest.approx(1.4)
     assert part.ratio("cold", "never") is None
+
+
+def test_a_busy_machine_is_told(tmp_path):
+    page, parts = module("page"), some_parts()
+    assert parts["plan-10k-packed"].got() == pytest.approx(0.8)
+    assert "busy with something else** during plan-10k-packed, plan-10k-single," in page.text(parts)
+    for part in parts.values():
+        for each in part.runs["raw"]:
+            each["whole"] = each["cpu"] * 1.01
+    assert "busy" not in page.text(parts)
 
 
 def test_aims_are_judged():
