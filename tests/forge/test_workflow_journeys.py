@@ -233,16 +233,23 @@ def test_settings_come_from_the_base_commit(tmp_path, forge):
     assert forge.comments[0]["body"].startswith("## Plan")
 
 
-def test_settings_as_a_link_or_a_folder(publisher, forge):
-    (publisher.folder / "stolen.toml").write_text("[guards]\nrevoked = 9\n")
-    publisher.push({"manifests/1.yaml": LONGER})
-    publisher.git("checkout", "-q", "change")
-    (publisher.origin / "reconciler.toml").symlink_to(publisher.folder / "stolen.toml")
-    publisher.git("checkout", "-q", "--detach")
-    publisher.push({"x": "y"})
-    linked = publisher.plan("synchronize")
-    assert not linked.failed and linked.steps["base"] == {"changed": "true"}, linked.said
-    assert (publisher.folder / "stolen.toml").read_text() == "[guards]\nrevoked = 9\n"
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_settings_as_a_link_or_a_folder(tmp_path, forge, kind):
+    here = Publisher(tmp_path, forge, settings="[guards]\nrevoked = 0\n")
+    stolen = tmp_path / "stolen.toml"
+    stolen.write_text("[guards]\nrevoked = 9\n")
+    here.push({"manifests/2.yaml": manifest(2, state="deactivated"), "reconciler.toml": None})
+    here.git("checkout", "-q", "change")
+    if kind == "link":
+        (here.origin / "reconciler.toml").symlink_to(stolen)
+    else:
+        here.write({"reconciler.toml/inner.toml": "x"})
+    here.commit("Replace it")
+    here.git("checkout", "-q", "main")
+    here.push({"README.md": "x"})
+    result = here.plan("synchronize")
+    assert result.outputs["exitcode"] == "5" and result.steps["base"] == {"changed": "true"}, result.said
+    assert stolen.read_text() == "[guards]\nrevoked = 9\n"
 
 
 @pytest.mark.parametrize("name", [".reconciler/cache.db", ".reconciler/simulator.db"])

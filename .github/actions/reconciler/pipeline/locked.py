@@ -1,4 +1,4 @@
-"""The part of requirements.lock that the program needs at run time, on standard output: ``locked.py CHECKOUT``.
+"""The part of requirements.lock that is needed to run the program, or to build it: ``locked.py CHECKOUT [build]``.
 
 The lock says below each package what asked for it, so what is needed follows from what pyproject.toml asks for. If
 anything were missing here, pip would say so: it takes nothing without a hash. Only the standard library is used.
@@ -10,13 +10,18 @@ import tomllib
 from pathlib import Path
 
 _ENTRY = re.compile(r"^([\w.-]+)==.*\n(?:[ \t]+.*\n)*", re.MULTILINE)
-_VIA = re.compile(r"^    #   ?(?:via )?([\w.-]+)", re.MULTILINE)
+_VIA = re.compile(r"^ +# +(?:via +)?([\w.-]+)", re.MULTILINE)
 
 
-def runtime_lock(lock: str, pyproject: str) -> str:
-    """The entries of ``lock`` for the dependencies and the extra ``postgres``. Raises `ValueError` if one lacks."""
-    project = tomllib.loads(pyproject)["project"]
-    asked = {_name(text) for text in [*project["dependencies"], *project["optional-dependencies"]["postgres"]]}
+def part_of(lock: str, pyproject: str, *, build: bool = False) -> str:
+    """The entries of ``lock`` for the dependencies and the extra ``postgres``, or for what builds a wheel.
+
+    Raises `ValueError` if one lacks.
+    """
+    data = tomllib.loads(pyproject)
+    project = data["project"]
+    running = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    asked = {_name(text) for text in (data["build-system"]["requires"] if build else running)}
     entries = {_name(match[1]): match[0] for match in _ENTRY.finditer(lock)}
     if missing := asked - set(entries):
         raise ValueError(f"requirements.lock lacks {', '.join(sorted(missing))}: make lock")
@@ -33,6 +38,5 @@ def _name(requirement: str) -> str:
 
 if __name__ == "__main__":
     checkout = Path(sys.argv[1])
-    sys.stdout.write(
-        runtime_lock((checkout / "requirements.lock").read_text(), (checkout / "pyproject.toml").read_text())
-    )
+    texts = [(checkout / name).read_text() for name in ("requirements.lock", "pyproject.toml")]
+    sys.stdout.write(part_of(*texts, build=sys.argv[2:] == ["build"]))

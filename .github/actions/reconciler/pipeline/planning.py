@@ -102,8 +102,8 @@ def make_plan(runner: Runner, out: Path | None) -> tool.Ended:
 
 def _draw_html(runner: Runner, folder: Path) -> None:
     drawn = tool.run(runner, "show", "--format", "html", str(folder / "plan.json"), keep_err=True)
-    if drawn.code == ExitCode.DONE:
-        tool.write(folder / "plan.html", drawn.out)
+    tool.succeed("show --format html", drawn.code)
+    tool.write(folder / "plan.html", drawn.out)
 
 
 def _summary_of(path: Path) -> dict[str, Any]:
