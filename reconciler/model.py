@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from reconciler import canonical
 from reconciler.canonical import Json
@@ -288,13 +288,43 @@ class KnownHead:
     observed_at: str | None = None
 
 
+class KnownRecord(NamedTuple):
+    """A known account as text: ``document`` is its canonical JSON (`KnownAccount.to_json`), ``digest`` that of it."""
+
+    account_id: str
+    document: str
+    observed_at: str | None
+    digest: str
+
+
+def known_record(account: KnownAccount) -> KnownRecord:
+    """``account`` as text."""
+    document = canonical.dumps(account.to_json())
+    return KnownRecord(
+        account.account_id, document, account.observed_at, canonical.digest_bytes(document.encode("ascii"))
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class KnownView:
     """Known state as the planner reads it: accounts in ascending order of their id, each id once.
 
-    ``account_of`` tells which account a ``user_product_id`` is known on, if any.
+    ``account_of`` tells which account a ``user_product_id`` is known on, if any. ``texts`` are the accounts as they
+    are kept, where that is cheaper than the accounts themselves; ``find`` looks one of them up.
     """
 
     head: KnownHead
     accounts: Callable[[], Iterator[KnownAccount]]
     account_of: Callable[[str], str | None]
+    texts: Callable[[], Iterator[KnownRecord]] | None = None
+    find: Callable[[str], KnownAccount | None] | None = None
+
+    def records(self) -> Iterator[KnownRecord]:
+        """All accounts as text, in their order."""
+        return map(known_record, self.accounts()) if self.texts is None else self.texts()
+
+    def account(self, account_id: str) -> KnownAccount | None:
+        """What is known of one account. Raises as the store does."""
+        if self.find is not None:
+            return self.find(account_id)
+        return next((account for account in self.accounts() if account.account_id == account_id), None)

@@ -15,6 +15,9 @@ from reconciler.model import Source
 
 FORMAT: Final = "reconciler.plan/v1"
 
+#: What a plan with stand-ins calls itself: it reads like one, but nobody can apply it.
+STAND_IN_FORMAT: Final = "reconciler.pseudonymized-plan/v1"
+
 #: What a step does to a reader's access, from best to worst.
 IMPACTS: Final = ("grant", "extend", "neutral", "shorten", "revoke")
 
@@ -149,7 +152,10 @@ class KnownInfo:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole plan. ``as_of`` and ``expires_at`` are clock texts (UTC, seconds)."""
+    """A whole plan. ``as_of`` and ``expires_at`` are clock texts (UTC, seconds).
+
+    With ``stand_ins``, it was made for sharing: ids, numbers and digests in it aren't the real ones.
+    """
 
     environment: str
     host: str
@@ -168,6 +174,7 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     plan_id: str = ""
     steps_digest: str = ""
+    stand_ins: bool = False
 
     @property
     def refused(self) -> tuple[Refusal, ...]:

@@ -21,6 +21,7 @@ from reconciler.model import Source
 from reconciler.operations import BY_ACTION, NoSuchRequest
 from reconciler.plan import (
     FORMAT,
+    STAND_IN_FORMAT,
     AccountPlan,
     FieldChange,
     Finding,
@@ -88,7 +89,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 def plan_json(plan: Plan) -> dict[str, Json]:
     """The plan in its machine form (``schemas/plan.schema.json``)."""
     return {
-        "format": FORMAT,
+        "format": STAND_IN_FORMAT if plan.stand_ins else FORMAT,
         "plan_id": plan.plan_id,
         "steps_digest": plan.steps_digest,
         "environment": plan.environment,
@@ -154,6 +155,11 @@ def read_plan(text: str, *, name: str) -> Plan:
     from reconciler.validation import schema_errors
 
     data = _parse(text, name)
+    if data.get("format") == STAND_IN_FORMAT:
+        raise StalePlan(
+            f"{name} holds stand-ins for readers' ids (--pseudonymize): it was made to be read, and can't be used",
+            hint="use the plan file that `plan --out` wrote, or make the plan again",
+        )
     problems = schema_errors("plan", data)
     if problems:
         raise InvalidInput(f"{name} isn't a plan of this program", details=problems, hint=_AGAIN)

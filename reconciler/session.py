@@ -17,11 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import InvalidInput, UsageError
 from reconciler.instants import minute_of
+from reconciler.reading import Reading, open_fleet
 
 if TYPE_CHECKING:
+    from reconciler.diagnostics import Diagnostic
     from reconciler.manifests.desired import Desired
-    from reconciler.model import KnownView
+    from reconciler.manifests.fleet import Fleet
+    from reconciler.manifests.selecting import Selector
+    from reconciler.model import DeclaredAccount, KnownView
     from reconciler.plan import Plan
+    from reconciler.planning import PlanContext
     from reconciler.settings import EnvironmentSettings
     from reconciler.state.store import Store
 
@@ -38,25 +43,50 @@ def system_clock() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A sealed plan and the desired state that it was made from."""
+    """A sealed plan, what its manifests are only warned about, and the ids that they declare.
+
+    ``declared`` are the declared accounts without their fields, if they were asked for.
+    """
 
     plan: Plan
-    desired: Desired
+    warnings: tuple[Diagnostic, ...]
+    declared: tuple[DeclaredAccount, ...]
 
 
 def load_manifests(paths: Sequence[str], *, now: datetime) -> Desired:
-    """The desired state behind ``paths`` (``-`` is standard input), with all that was found in it."""
+    """The desired state behind ``paths`` (``-`` is standard input), with all that was found in it, in memory."""
     from reconciler.manifests.desired import load_desired
 
     return load_desired(list(paths), now=minute_of(now), stdin=sys.stdin.buffer if "-" in paths else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in manifests: sound accounts, files that could be read, and every finding by place."""
+
+    accounts: int
+    files: int
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check_manifests(paths: Sequence[str], *, now: datetime, reading: Reading | None = None) -> Checked:
+    """What is to be said of the manifests behind ``paths``; any number of accounts will do.
+
+    Raises `InvalidInput` if a path doesn't exist or there is no manifest.
+    """
+    with open_fleet(paths, reading or Reading()) as fleet:
+        return Checked(fleet.accounts, fleet.files, fleet.diagnostics(minute_of(now)))
+
+
 class Session:
     """One environment: its settings, its store, and the plans made for it."""
 
-    def __init__(self, settings: EnvironmentSettings, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self, settings: EnvironmentSettings, *, clock: Clock = system_clock, reading: Reading | None = None
+    ) -> None:
         self.settings = settings
         self.clock = clock
+        self.reading = reading or Reading()
 
     @property
     def environment(self) -> str:
@@ -64,20 +94,14 @@ class Session:
         return self.settings.environment.name
 
     @property
+    def is_rehearsal(self) -> bool:
+        """True for the embedded simulator."""
+        return self.settings.environment.embedded
+
+    @property
     def host(self) -> str:
         """Where its calls go, as plans record it."""
         return self.settings.environment.host
-
-    def desired(self, *, now: datetime) -> Desired:
-        """The desired state. Raises `InvalidInput` with every finding if there is any error."""
-        desired = load_manifests(self.settings.manifests, now=now)
-        if desired.errors:
-            count = len(desired.errors)
-            raise InvalidInput(
-                f"the manifests have {count} error{'s' if count > 1 else ''}; nothing was planned",
-                diagnostics=desired.errors,
-            )
-        return desired
 
     def known(self) -> KnownView:
         """Known state, read without writing. Raises `InvalidInput` if there is none yet."""
@@ -85,25 +109,40 @@ class Session:
 
         return open_view(self.settings.state, self.environment)
 
-    def plan(self, *, at: datetime | None = None, select: Sequence[str] = (), accept: Sequence[str] = ()) -> Planned:
+    def plan(
+        self,
+        *,
+        at: datetime | None = None,
+        select: Sequence[str] = (),
+        accept: Sequence[str] = (),
+        outlines: bool = False,
+    ) -> Planned:
         """Plan at the moment ``at`` (now, unless said) for the accounts that ``select`` takes in.
 
-        ``accept`` names guards that may be exceeded. Writes nothing. Raises `InvalidInput`, `UsageError` or
-        `StoreFailed`.
+        ``accept`` names guards that may be exceeded; with ``outlines``, `Planned.declared` is filled. Writes
+        nothing but the cache. Raises `InvalidInput`, `UsageError` or `StoreFailed`.
         """
-        from reconciler.manifests.desired import digest
-        from reconciler.manifests.selecting import parse_selector, selectable, selects
+        from reconciler.manifests.selecting import parse_selector
         from reconciler.planfile import seal
-        from reconciler.planning import PlanContext, make_plan
 
         accepted = self._accepted(accept)
         selectors = [parse_selector(text) for text in select]
         now = self.clock()
         moment = at if at is not None else now
-        desired = self.desired(now=moment)
-        chosen = [a for a in desired.accounts if not selectors or selects(selectors, selectable(a))]
+        with open_fleet(self.settings.manifests, self.reading) as fleet:
+            found = fleet.diagnostics(minute_of(moment))
+            _refuse_errors(found)
+            context = self._context(moment, now, accepted, tuple(select))
+            plan = seal(_made(fleet, self.known(), context, selectors))
+            return Planned(plan, found, tuple(fleet.outlines()) if outlines else ())
+
+    def _context(
+        self, moment: datetime, now: datetime, accepted: frozenset[str], select: tuple[str, ...]
+    ) -> PlanContext:
+        from reconciler.planning import PlanContext
+
         settings = self.settings
-        context = PlanContext(
+        return PlanContext(
             environment=self.environment,
             host=self.host,
             as_of=moment,
@@ -114,10 +153,8 @@ class Session:
             limits=settings.guards,
             accepted=accepted,
             revision=_revision(),
-            select=tuple(select),
+            select=select,
         )
-        plan = make_plan(chosen, self.known(), context, manifests_digest=digest(chosen))
-        return Planned(seal(plan), desired)
 
     def open_store(self, *, read_only: bool = False, create: bool = False) -> Store:
         """The state store. Raises `InvalidInput` if there is none and ``create`` isn't said, or for a ``file:``."""
@@ -135,6 +172,23 @@ class Session:
                 meant = f"; did you mean {near[0]!r}?" if near else ""
                 raise UsageError(f"there is no guard {name!r}{meant}", hint=f"guards are {', '.join(guards.DEFAULTS)}")
         return frozenset(names)
+
+
+def _refuse_errors(found: Sequence[Diagnostic]) -> None:
+    errors = tuple(diagnostic for diagnostic in found if diagnostic.is_error)
+    if errors:
+        count = len(errors)
+        raise InvalidInput(
+            f"the manifests have {count} error{'s' if count > 1 else ''}; nothing was planned", diagnostics=errors
+        )
+
+
+def _made(fleet: Fleet, known: KnownView, context: PlanContext, selectors: Sequence[Selector]) -> Plan:
+    from reconciler.fleetplan import plan_fleet, plan_selected
+
+    if selectors:
+        return plan_selected(fleet.selected(selectors), known, context)
+    return plan_fleet(fleet, known, context)
 
 
 def read_plan_file(path: str) -> tuple[Plan, str]:

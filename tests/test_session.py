@@ -35,7 +35,7 @@ def session(name="stage", settings=None, **said):
 def test_the_library_plans_in_three_lines(here):
     planned = session().plan()
     assert len(planned.plan.steps) == 8
-    assert len(planned.desired.accounts) == 12
+    assert planned.plan.manifests.accounts == 12
     assert planned.plan.as_of == "2026-11-24T10:00:30Z"
     assert planned.plan.host == "https://payway-api.stage.adeprimo.se"
 

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from reconciler.cli.host import Host, host
 from reconciler.cli.kinds import Whole
-from reconciler.cli.options import argument, base_url_option, common_options, option
+from reconciler.cli.options import argument, base_url_option, common_options, option, reading_options
 from reconciler.cli.running import Bounds, bounds_options, run_and_report
 from reconciler.cli.showing import accept_option, select_option, show_plan, warn, warn_if_nothing_selected
 from reconciler.errors import ExitCode, NotApproved, Refused, UsageError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @select_option
 @accept_option
 @base_url_option
+@reading_options
 @common_options
 @click.pass_context
 def apply(
@@ -70,15 +71,14 @@ def apply(
     if not dry_run:
         refuse_lost_journal(session, here.environ)
         refuse_busy_store(session)
-    planned = _plan(here, session, select, accept, reviewed or expect)
+    planned = _plan(here, session, select, accept, reviewed or expect, rehearsal=dry_run or session.is_rehearsal)
     plan = planned.plan
     _show(here, plan, paths)
     if not plan.steps:
         return ExitCode.DONE
     if not (yes or dry_run or expect):
         _ask(here, plan)
-    declared = planned.desired.accounts
-    return _carry_out(here, session, plan, plan_text(plan), bound, declared, dry_run=dry_run)
+    return _carry_out(here, session, plan, plan_text(plan), bound, planned.declared, dry_run=dry_run)
 
 
 def _carry_out(
@@ -117,15 +117,21 @@ def _reviewed(expect: str | None) -> Plan | None:
 
 
 def _plan(
-    here: Host, session: Session, select: tuple[str, ...], accept: tuple[str, ...], expected: Plan | str | None
+    here: Host,
+    session: Session,
+    select: tuple[str, ...],
+    accept: tuple[str, ...],
+    expected: Plan | str | None,
+    *,
+    rehearsal: bool,
 ) -> Planned:
     """A fresh plan, held against what was reviewed: a plan or its digest."""
     from reconciler.expectations import accepted_by, check_digest, check_plan
 
     if expected is not None and not isinstance(expected, str):
         accept = (*accept, *accepted_by(expected))
-    planned = session.plan(select=select, accept=accept)
-    warn(here, planned.desired.warnings)
+    planned = session.plan(select=select, accept=accept, outlines=rehearsal)
+    warn(here, planned.warnings)
     warn_if_nothing_selected(here, planned.plan)
     if isinstance(expected, str):
         check_digest(planned.plan, expected)

@@ -14,6 +14,7 @@ from reconciler.cli.output import Output
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
+    from reconciler.reading import Reading
     from reconciler.session import Session
     from reconciler.settings import EnvironmentSettings, Settings
 
@@ -33,6 +34,10 @@ class Host:
         from reconciler.settings import load_settings
 
         return load_settings(self._said.get("config"), self.environ)
+
+    def said(self, name: str) -> Any:
+        """What an option said that isn't handed to the command, such as ``pseudonymize``; `None` if it wasn't said."""
+        return self._said.get(name)
 
     def named_environment(self) -> str | None:
         """The environment that the flag or its variable names, if either does."""
@@ -61,7 +66,19 @@ class Host:
         )
         if self.output.verbose:
             self._tell(resolved)
-        return Session(resolved)
+        return Session(resolved, reading=self.reading())
+
+    def reading(self) -> Reading:
+        """How manifests are read."""
+        from reconciler.reading import Reading
+
+        said: dict[str, Any] = dict(self._said)
+        return Reading(
+            jobs=said.get("jobs"),
+            cluster=said.get("cluster"),
+            cache=not said.get("no_cache"),
+            full_hash=bool(said.get("full_hash")),
+        )
 
     def _tell(self, resolved: EnvironmentSettings) -> None:
         from reconciler.settings import explain

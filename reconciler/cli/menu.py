@@ -41,6 +41,7 @@ COMMANDS = {
     "show": Entry("plan", "show", "Show a saved plan or a run again."),
     "explain": Entry("plan", "explain", "Say why each call of a saved plan is made."),
     "requests": Entry("plan", "requests", "Print the exact requests of a saved plan as curl."),
+    "reveal": Entry("sharing", "reveal", "Put readers' ids back into output of --pseudonymize."),
     "apply": Entry("apply", "apply", "Run a saved plan, or plan and run."),
     "resume": Entry("runs", "resume", "Go on with a run that was stopped or killed."),
     "runs": Entry("runs", "runs", "List runs, or show one."),

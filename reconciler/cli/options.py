@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import rich_click as click
 from click.core import ParameterSource
 
-from reconciler.cli.kinds import Text, Word
+from reconciler.cli.kinds import Text, Whole, Word
 from reconciler.cli.menu import COMMON
 from reconciler.cli.output import Output
 
@@ -82,7 +82,8 @@ def argument(name: str, **attributes: Any) -> Callable[[Command], Command]:
     return click.argument(name, **attributes)
 
 
-def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+def remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Keep what an option said, for `Host`: a callback for options that commands needn't be handed."""
     assert parameter.name is not None
     if value is None or value is False:
         return
@@ -93,7 +94,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
 def common_options(command: Command) -> Command:
     """Add the options that every command has."""
     for names, takes, words in reversed(COMMON):
-        attributes: dict[str, Any] = {"help": words, "expose_value": False, "callback": _remember}
+        attributes: dict[str, Any] = {"help": words, "expose_value": False, "callback": remember}
         if takes is None:
             attributes["is_flag"] = True
         elif isinstance(takes, str):
@@ -110,6 +111,20 @@ def base_url_option(command: Command) -> Command:
         "--base-url",
         metavar="URL",
         expose_value=False,
-        callback=_remember,
+        callback=remember,
         help="Another host; for built-in environments only loopback.",
     )(command)
+
+
+def reading_options(command: Command) -> Command:
+    """Add how manifests are read."""
+    for names, attributes in reversed(
+        (
+            (("--jobs",), {"type": Whole(1, 256), "metavar": "N", "help": "Processes that read (default: the cores)."}),
+            (("--cluster",), {"metavar": "tcp://HOST:PORT", "help": "Let the workers of a Dask scheduler read."}),
+            (("--no-cache",), {"is_flag": True, "help": "Read everything, keep nothing in .reconciler/cache.db."}),
+            (("--full-hash",), {"is_flag": True, "help": "Compare the bytes of files, not only size and times."}),
+        )
+    ):
+        command = option(*names, expose_value=False, callback=remember, **attributes)(command)
+    return command

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.diagnostics import Diagnostic
     from reconciler.errors import ReconcilerError
+    from reconciler.pseudonyms import Keeper
 
 #: Terminals that only print lines.
 DUMB = ("dumb", "unknown")
@@ -32,6 +33,8 @@ class Output:
         self.quiet = False
         self.verbose = False
         self.log_format = "text"
+        #: Stand-ins for what names a reader, once a command was told to show none of it.
+        self.keeper: Keeper | None = None
 
     @property
     def in_json(self) -> bool:
@@ -83,6 +86,11 @@ class Output:
         """Say what was found in files."""
         from reconciler import render
 
+        if self.keeper is not None:
+            from reconciler.pseudonyms import of_diagnostics
+
+            diagnostics = list(of_diagnostics(diagnostics, self.keeper.names))
+            self.keeper.save()
         if not self.in_json:
             self._lines(render.diagnostics_to_text(diagnostics, color=self.colored(sys.stderr), total=False))
             return
@@ -91,6 +99,7 @@ class Output:
 
     def error(self, error: ReconcilerError) -> None:
         """Say what a person can mend, and how."""
+        error = self.shared(error)
         if not self.in_json:
             from reconciler.render import error_to_text
 
@@ -101,6 +110,23 @@ class Output:
         details = list(error.details)
         facts = {"hint": error.hint, "details": details, "exit_code": int(error.exit_code)}
         self._say("error", error.message, facts)
+
+    def shared(self, error: ReconcilerError) -> ReconcilerError:
+        """``error`` as it is shown: itself, or a copy with stand-ins."""
+        if self.keeper is None:
+            return error
+        import copy
+
+        from reconciler.pseudonyms import of_diagnostics
+
+        shown = copy.copy(error)
+        shown.message = self.keeper.text(error.message)
+        shown.hint = None if error.hint is None else self.keeper.text(error.hint)
+        shown.details = tuple(map(self.keeper.text, error.details))
+        if isinstance(shown, InvalidInput):
+            shown.diagnostics = tuple(of_diagnostics(shown.diagnostics, self.keeper.names))
+            self.keeper.save()
+        return shown
 
     def usage(self, error: click.UsageError) -> None:
         """Say how a command line can't be understood."""
@@ -162,6 +188,8 @@ class Output:
         return (stream or sys.stdout).isatty()
 
     def _say(self, level: str, message: str, facts: dict[str, Any]) -> None:
+        if self.keeper is not None:
+            message, facts = self.keeper.text(message), {name: self._shared(value) for name, value in facts.items()}
         if self.in_json:
             from reconciler import canonical
 
@@ -170,6 +198,13 @@ class Output:
         else:
             line = ("" if level in ("info", "debug") else f"{level}: ") + _harmless(message)
         self._lines([line])
+
+    def _shared(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._shared(below) for name, below in value.items()}
+        if isinstance(value, list):
+            return list(map(self._shared, value))
+        return self.keeper.text(value) if self.keeper is not None and isinstance(value, str) else value
 
     def _lines(self, lines: Iterable[str]) -> None:
         self._put("".join(line + "\n" for line in lines))

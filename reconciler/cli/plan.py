@@ -6,7 +6,8 @@ import rich_click as click
 
 from reconciler.cli.host import at_option, host, moment, paths_argument
 from reconciler.cli.kinds import Whole
-from reconciler.cli.options import argument, base_url_option, common_options, option
+from reconciler.cli.options import argument, base_url_option, common_options, option, reading_options
+from reconciler.cli.sharing import begin, pseudonymize_options, shared, shared_invocation
 from reconciler.cli.showing import (
     accept_option,
     form_option,
@@ -28,6 +29,8 @@ from reconciler.errors import ExitCode, UsageError
 @accept_option
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes.")
 @base_url_option
+@reading_options
+@pseudonymize_options
 @common_options
 @click.pass_context
 def plan(
@@ -43,6 +46,7 @@ def plan(
     """Show which calls would bring Payway to what the manifests declare, in their order, and why.
 
     Nothing is called and nothing is written but the file of --out. Exits 5 if a guard refuses the plan.
+    The file of --out is the real plan, also with --pseudonymize.
     """
     from reconciler.files import check_writable, write_atomically
     from reconciler.planfile import plan_text
@@ -54,13 +58,15 @@ def plan(
     if out is not None:
         check_writable(out)
     session = here.session(paths)
+    keeper = begin(here, session.settings.manifests)
     planned = session.plan(at=moment(at), select=select, accept=accept)
-    warn(here, planned.desired.warnings)
-    warn_if_nothing_selected(here, planned.plan)
+    warn(here, planned.warnings)
+    shown = shared(keeper, planned.plan)
+    warn_if_nothing_selected(here, shown)
     if out is not None:
         write_atomically(out, plan_text(planned.plan).encode("ascii"))
         here.output.note(f"wrote the plan to {out}")
-    show_plan(here, planned.plan, form, Invocation(out, paths, here.repeated()))
+    show_plan(here, shown, form, shared_invocation(keeper, Invocation(out, paths, here.repeated())))
     if planned.plan.refused:
         return ExitCode.REFUSED
     return ExitCode.CHANGES if detailed_exitcode and planned.plan.steps else ExitCode.DONE
@@ -69,6 +75,7 @@ def plan(
 @click.command()
 @argument("plan_or_run", metavar="PLAN|RUN")
 @form_option
+@pseudonymize_options
 @common_options
 @click.pass_context
 def show(context: click.Context, plan_or_run: str, form: str) -> ExitCode:
@@ -83,14 +90,16 @@ def show(context: click.Context, plan_or_run: str, form: str) -> ExitCode:
     named_as_file = plan_or_run == "-" or "/" in plan_or_run or "." in plan_or_run
     if not (named_as_file or os.path.lexists(plan_or_run)):
         return show_run(here, plan_or_run, form)
-    saved, _ = read_plan_file(plan_or_run)
-    show_plan(here, saved, form, Invocation(plan_or_run, (), here.repeated()))
+    keeper = begin(here)
+    saved = shared(keeper, read_plan_file(plan_or_run)[0])
+    show_plan(here, saved, form, shared_invocation(keeper, Invocation(plan_or_run, (), here.repeated())))
     return ExitCode.DONE
 
 
 @click.command()
 @argument("plan_file", metavar="PLAN")
 @argument("number", metavar="[NUMBER]", required=False, type=Whole(1))
+@pseudonymize_options
 @common_options
 @click.pass_context
 def explain(context: click.Context, plan_file: str, number: int | None) -> ExitCode:
@@ -99,7 +108,7 @@ def explain(context: click.Context, plan_file: str, number: int | None) -> ExitC
     from reconciler.session import read_plan_file
 
     here = host(context)
-    saved, _ = read_plan_file(plan_file)
+    saved = shared(begin(here), read_plan_file(plan_file)[0])
     if number is not None and number > len(saved.steps):
         raise UsageError(f"the plan has no step {number}", hint=f"its steps are 1 to {len(saved.steps)}")
     here.output.document(explain_to_text(saved, number, color=here.output.colored()))
@@ -108,6 +117,7 @@ def explain(context: click.Context, plan_file: str, number: int | None) -> ExitC
 
 @click.command()
 @argument("plan_file", metavar="PLAN")
+@pseudonymize_options
 @common_options
 @click.pass_context
 def requests(context: click.Context, plan_file: str) -> ExitCode:
@@ -115,6 +125,6 @@ def requests(context: click.Context, plan_file: str) -> ExitCode:
     from reconciler.render import requests_to_text
     from reconciler.session import read_plan_file
 
-    saved, _ = read_plan_file(plan_file)
-    host(context).output.document(requests_to_text(saved))
+    here = host(context)
+    here.output.document(requests_to_text(shared(begin(here), read_plan_file(plan_file)[0])))
     return ExitCode.DONE

@@ -11,6 +11,7 @@ from reconciler.cli.host import Host, host
 from reconciler.cli.kinds import Whole, Word
 from reconciler.cli.options import argument, base_url_option, common_options, group, help_if_alone, option
 from reconciler.cli.running import Bounds, bounds_options, run_and_report, run_options
+from reconciler.cli.sharing import pseudonymize_options
 from reconciler.cli.showing import form_option, show_run
 from reconciler.errors import ExitCode, UsageError
 
@@ -50,6 +51,7 @@ def list_runs(context: click.Context, form: str) -> ExitCode:
 @runs.command(name="show")
 @argument("run_id", metavar="RUN")
 @form_option
+@pseudonymize_options
 @common_options
 @click.pass_context
 def show_one(context: click.Context, run_id: str, form: str) -> ExitCode:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.cli.host import Host
 from reconciler.cli.kinds import Word
 from reconciler.cli.options import option
+from reconciler.cli.sharing import begin, shared_report
 from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def show_run(here: Host, run_id: str, form: str) -> ExitCode:
 
     with closing(here.session().open_store(read_only=True)) as store:
         run = find_run(store, run_id)
-        report = report_from_journal(run, store.entries(run.run_id), plan_of(run)).to_json()
+        plan = plan_of(run)
+        report = shared_report(begin(here), report_from_journal(run, store.entries(run.run_id), plan).to_json(), plan)
     options = here.repeated()
     if form == "json":
         here.output.document([canonical.dumps(report)])

@@ -9,7 +9,8 @@ import rich_click as click
 
 from reconciler.cli.host import Host, at_option, host, moment, paths_argument
 from reconciler.cli.kinds import Word
-from reconciler.cli.options import common_options, option
+from reconciler.cli.options import common_options, option, reading_options
+from reconciler.cli.sharing import begin, pseudonymize_options
 from reconciler.errors import ExitCode, InvalidInput
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _FORGES: Final = ("github", "sarif", "gitlab", "junit")
     help="text for people, json for programs, github for annotations, sarif for code scanning, "
     "gitlab for code quality, junit for test reports.",
 )
+@reading_options
+@pseudonymize_options
 @common_options
 @click.pass_context
 def validate(context: click.Context, paths: tuple[str, ...], at: str | None, strict: bool, form: str) -> ExitCode:
@@ -41,22 +44,24 @@ def validate(context: click.Context, paths: tuple[str, ...], at: str | None, str
 
     PATHS are files or folders (default: manifests/), - is standard input. Needs no state, token or network.
     """
-    from reconciler.session import load_manifests, system_clock
+    from reconciler.session import check_manifests, system_clock
 
     here = host(context)
     now = moment(at) or system_clock()
+    begin(here, here.manifests(paths))
     try:
-        desired = load_manifests(here.manifests(paths), now=now)
+        checked = check_manifests(here.manifests(paths), now=now, reading=here.reading())
     except InvalidInput as error:
         # Whoever reads the document expects one; the message itself goes where all messages go.
         if form != "text":
             here.output.document(_document(here, form, error.diagnostics, strict=strict, refusal=error))
         raise
-    found = desired.diagnostics
+    found = checked.diagnostics
     here.output.document(_document(here, form, found, strict=strict))
-    errors, warnings = len(desired.errors), len(found) - len(desired.errors)
+    errors = sum(diagnostic.is_error for diagnostic in found)
+    warnings = len(found) - errors
     counted = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
-    here.output.note(f"{_count(len(desired.accounts), 'account')} in {_count(desired.files, 'file')}: {counted}")
+    here.output.note(f"{_count(checked.accounts, 'account')} in {_count(checked.files, 'file')}: {counted}")
     refused = errors > 0 or (strict and warnings > 0)
     return ExitCode.INVALID if refused else ExitCode.DONE
 
@@ -66,6 +71,12 @@ def _document(
 ) -> Iterator[str]:
     from reconciler import render
 
+    if here.output.keeper is not None:
+        from reconciler.pseudonyms import of_diagnostics
+
+        found = list(of_diagnostics(found, here.output.keeper.names))
+        refusal = None if refusal is None else here.output.shared(refusal)
+        here.output.keeper.save()
     if form in _FORGES:
         found = _from_top(found)
     if form == "json":

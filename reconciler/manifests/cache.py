@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from reconciler.manifests.rows import FileRows, Row
+from reconciler.manifests.facts import Row
+from reconciler.manifests.rows import FileRows
 
 #: Rises when a table changes.
 FORMAT: Final = 1
@@ -84,12 +85,13 @@ class Cache:
         self._some = False
         self._whole: bool | None = None
         self.execute = connection.execute
+        self.executemany = connection.executemany
 
     @classmethod
-    def temporary(cls) -> Cache:
-        """Tables that are gone with the process; they go to disk only if they are large."""
+    def temporary(cls, *, on_disk: bool = True) -> Cache:
+        """Tables that are gone with the process, in a file or in memory."""
         # An empty name is a file that SQLite deletes as soon as it has it.
-        cache = cls(sqlite3.connect("", isolation_level=None))
+        cache = cls(sqlite3.connect("" if on_disk else ":memory:", isolation_level=None))
         cache._prepare("")
         return cache
 
@@ -173,7 +175,7 @@ class Cache:
         signature = rows.signature or (None,) * 5
         values = (rows.read_at, rows.content, rows.documents, first, last, rows.claims, rows.findings)
         number = execute(_PUT_FILE, (old and old[0], folder, entry, *signature, *values)).lastrowid or 0
-        self._connection.executemany(_PUT_ROW, ((number, *row) for row in rows.rows))
+        self.executemany(_PUT_ROW, ((number, *row) for row in rows.rows))
         if self._scoped:
             self._log(first, last)
         return number
@@ -208,7 +210,7 @@ class Cache:
 
     def present(self, numbers: Iterable[int]) -> None:
         """Files that the fleet of this process consists of."""
-        self._connection.executemany("INSERT OR IGNORE INTO present VALUES (?)", ((number,) for number in numbers))
+        self.executemany("INSERT OR IGNORE INTO present VALUES (?)", ((number,) for number in numbers))
 
     def refreshed(self, *, changed: bool) -> None:
         """All files were put."""
@@ -225,14 +227,13 @@ class Cache:
 
     # The fleet: the rows of the files that are present.
 
-    def counts(self) -> tuple[int, int, int]:
-        """Files that could be read, documents and accounts of the fleet."""
-        sql = (
-            "SELECT coalesce(sum(content != x''), 0), coalesce(sum(documents), 0), coalesce(sum(last - first + 1), 0) "
-            "FROM files WHERE id IN (SELECT file FROM present)"
-        )
-        files, documents, accounts = self.execute(sql).fetchone()
-        return files, documents, accounts
+    def counts(self) -> tuple[int, int]:
+        """Files that could be read, and accounts of the fleet."""
+        sql = "SELECT coalesce(sum(content != x''), 0) FROM files WHERE id IN (SELECT file FROM present)"
+        (files,) = self.execute(sql).fetchone()
+        sql = f"SELECT count(DISTINCT account_id) FROM rows {self._of_fleet()}"  # noqa: S608
+        (accounts,) = self.execute(sql).fetchone()
+        return files, accounts
 
     def facts(self) -> Iterator[Facts]:
         """What is compared, of all accounts in their order."""

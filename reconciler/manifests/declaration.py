@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from reconciler.diagnostics import Diagnostic, Position, Severity, shown
 from reconciler.instants import BadTime, Minute, Moment, parse_declared
-from reconciler.manifests.documents import Document, ListNode, MappingNode, Node
+from reconciler.manifests.nodes import Document, ListNode, MappingNode, Node
 from reconciler.manifests.text import Mark, Places, place
 from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Source
 from reconciler.predicates import accepts

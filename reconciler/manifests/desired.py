@@ -14,9 +14,9 @@ from reconciler.diagnostics import Diagnostic, sort_key
 from reconciler.instants import Minute
 from reconciler.manifests.declaration import Claim, Declaration, declare, window_over
 from reconciler.manifests.documents import parse
+from reconciler.manifests.facts import digest_of, facts_text
 from reconciler.manifests.files import find_manifests, read_manifest
 from reconciler.manifests.fleetdigest import FleetDigest
-from reconciler.manifests.rows import digest_of, facts_text
 from reconciler.manifests.uniqueness import duplicates
 from reconciler.model import DeclaredAccount
 

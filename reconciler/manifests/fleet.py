@@ -7,66 +7,29 @@ read, in as many processes as there are. Both come to the same.
 from __future__ import annotations
 
 import json
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager
-from itertools import chain
-from typing import BinaryIO, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from reconciler import canonical
 from reconciler.diagnostics import Diagnostic, Position, sort_key
 from reconciler.instants import Minute
-from reconciler.manifests.cache import Cache, CachedFile
-from reconciler.manifests.declaration import Claim, window_over
-from reconciler.manifests.files import STDIN_NAME, Folder, Found, ManifestFile, read_manifest, signature_of
+from reconciler.manifests.cache import Cache
+from reconciler.manifests.declaration import window_over
+from reconciler.manifests.files import Folder, ManifestFile, read_manifest
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.rows import (
-    FileRows,
     changed_meanwhile,
-    claims_of_bytes,
-    claims_of_files,
     findings_from,
-    findings_text,
     rebuild,
-    rows_of_bytes,
-    rows_of_files,
-    unreadable,
 )
 from reconciler.manifests.selecting import Selectable, Selector, selects
-from reconciler.manifests.uniqueness import duplicates, repeated
-from reconciler.model import DeclaredAccount
+from reconciler.model import DeclaredAccount, DeclaredProduct, Source
 
-#: Gives the processes that read about so many documents, or ``None`` if this one is to.
-Workers = Callable[[int], AbstractContextManager[Executor | None]]
-
-#: How much is read in one go: bytes, and files.
-_CHUNK_BYTES: Final = 512 * 1024
-_CHUNK_FILES: Final = 500
-#: Goes that are under way at once.
-AHEAD: Final = 8
-#: The bytes of a document, roughly.
-DOCUMENT_BYTES: Final = 500
-#: So many documents are read in no time: neither more processes nor a cache would help.
-SMALL: Final = 1000
-#: Nanoseconds that a clock of files may be coarse by. What changed so short before it was read may have changed after.
-_RACY: Final = 2_000_000_000
 #: The folder of what was given by name.
-_SINGLE: Final = ""
+SINGLE: Final = ""
+_NOWHERE: Final = Source("", 0)
 
 
-class _Todo(NamedTuple):
-    """A file to be read: where it goes in the cache, and what is there already."""
-
-    folder: str
-    entry: str
-    file: ManifestFile
-    size: int
-    cached: CachedFile | None
-
-
-class _Inputs(NamedTuple):
+class Inputs(NamedTuple):
     """Where the files of a fleet are, by what they are called in its cache; standard input's bytes."""
 
     folders: Mapping[str, Folder]
@@ -75,11 +38,11 @@ class _Inputs(NamedTuple):
 
     def file(self, folder: str, entry: str) -> ManifestFile:
         """One file."""
-        return self.single[entry] if folder == _SINGLE else self.folders[folder].file(entry)
+        return self.single[entry] if folder == SINGLE else self.folders[folder].file(entry)
 
 
 class Fleet:
-    """All manifests under some paths. ``files`` could be read; ``documents`` aren't empty; ``accounts`` are sound.
+    """All manifests under some paths. ``files`` could be read, ``accounts`` are sound.
 
     ``name`` tells fleets of one cache apart.
     """
@@ -89,13 +52,12 @@ class Fleet:
         name: str,
         cache: Cache,
         files: int,
-        documents: int,
         accounts: int,
         diagnostics: tuple[Diagnostic, ...],
-        inputs: _Inputs,
+        inputs: Inputs,
     ) -> None:
         self.name, self.cache = name, cache
-        self.files, self.documents, self.accounts = files, documents, accounts
+        self.files, self.accounts = files, accounts
         self._diagnostics = diagnostics
         self._inputs = inputs
         self._held: tuple[ManifestFile, bytes] | None = None
@@ -124,6 +86,13 @@ class Fleet:
         assert account is not None  # a row is one of a sound document
         return account
 
+    def outlines(self) -> Iterator[DeclaredAccount]:
+        """All accounts in their order with nothing but their ids, customer numbers and those of their products."""
+        for facts in self.cache.facts():
+            _, products, number, *_ = json.loads(facts.facts)
+            known = tuple(DeclaredProduct(_NOWHERE, ids[0], ids[1]) for ids in products)
+            yield DeclaredAccount(facts.account_id, _NOWHERE, number, user_products=known)
+
     def selected(self, selectors: Sequence[Selector]) -> Iterator[DeclaredAccount]:
         """The accounts that ``selectors`` take, in their order. Raises as `declared` does."""
         by_file = any(selector.kind == "file" for selector in selectors)
@@ -145,214 +114,6 @@ class Fleet:
             # Rows that follow each other are mostly of one file.
             self._held = (file, data)
         return self._held[1]
-
-
-def load_fleet(
-    found: Found, cache: Cache, workers: Workers, *, stdin: BinaryIO | None = None, full_hash: bool = False
-) -> Fleet:
-    """The fleet of the manifests that were ``found``, read as far as ``cache`` doesn't hold them as they are now.
-
-    With ``full_hash`` a file counts as unchanged only if its bytes are, not by its signature.
-    """
-    return _Loading(found, cache, workers, stdin, full_hash).load()
-
-
-def estimated_documents(found: Found) -> int:
-    """About how many documents there are, without reading them."""
-    files = len(found.single) + sum(len(folder.entries) for folder in found.folders)
-    if files >= _CHUNK_FILES:
-        return files
-    size = 0
-    for folder in found.folders:
-        size += sum(_size(f"{folder.path}{os.sep}{entry}") for entry in folder.entries)
-    size += sum(_size(file.path) for file in found.single if file.path is not None)
-    return max(files, size // DOCUMENT_BYTES)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return 0
-
-
-def _key(name: str, path: str | None) -> str:
-    """What a folder or single file is called in the cache: names are relative, paths may be linked to."""
-    return canonical.dumps([name, path])
-
-
-class _Loading:
-    """One refresh of a cache."""
-
-    def __init__(self, found: Found, cache: Cache, workers: Workers, stdin: BinaryIO | None, full_hash: bool) -> None:
-        self._cache = cache
-        self._workers = workers
-        self._stream = stdin
-        self._stdin: bytes | None = None
-        self._full_hash = full_hash
-        self._folders = {_key(folder.name, folder.path): folder for folder in found.folders}
-        self._single = {_key(file.name, file.path): file for file in found.single}
-        self._changed = False
-        self._diagnostics = found.diagnostics
-
-    def load(self) -> Fleet:
-        """Bring the cache up to date."""
-        self._read(self._compared())
-        self._forget_gone()
-        self._cache.refreshed(changed=self._changed)
-        name = canonical.digest(sorted([*self._folders, *self._single]))
-        files, documents, accounts = self._cache.counts()
-        crossed = tuple(self._crossed(name))
-        inputs = _Inputs(self._folders, self._single, self._stdin)
-        return Fleet(name, self._cache, files, documents, accounts, (*self._diagnostics, *crossed), inputs)
-
-    def _compared(self) -> Iterator[_Todo]:
-        """The files that have to be read; those that are as they were are present by that, those that are gone go."""
-        for key, folder in self._folders.items():
-            cached = self._cache.files_in(key)
-            present: list[int] = []
-            for entry in folder.entries:
-                path = f"{folder.path}{os.sep}{entry}"
-                kept = cached.pop(entry, None)
-                status = _status(path)
-                if kept is not None and status is not None and self._unchanged(kept, signature_of(status)):
-                    present.append(kept.number)
-                else:
-                    size = status.st_size if status is not None else 0
-                    yield _Todo(key, entry, folder.file(entry), size, kept)
-            self._cache.present(present)
-            for gone in cached.values():
-                self._forget(gone.number)
-        cached = self._cache.files_in(_SINGLE)
-        for key, file in self._single.items():
-            kept = cached.get(key)
-            status = _status(file.path) if file.path is not None else None
-            if kept is not None and status is not None and self._unchanged(kept, signature_of(status)):
-                self._cache.present([kept.number])
-            else:
-                yield _Todo(_SINGLE, key, file, status.st_size if status is not None else 0, kept)
-
-    def _unchanged(self, kept: CachedFile, signature: tuple[int, ...]) -> bool:
-        if self._full_hash or kept.signature != signature:
-            return False
-        _, modified, changed, *_ = signature
-        return max(modified, changed) < kept.read_at - _RACY
-
-    def _forget(self, number: int) -> None:
-        self._cache.forget(number)
-        self._changed = True
-
-    def _forget_gone(self) -> None:
-        """Drop what is kept of folders and files that don't exist any more; others may be of another fleet."""
-        for key in self._cache.folders():
-            if key != _SINGLE and key not in self._folders and not _exists(key):
-                for kept in self._cache.files_in(key).values():
-                    self._forget(kept.number)
-        for key, kept in self._cache.files_in(_SINGLE).items():
-            if key not in self._single and not _exists(key):
-                self._forget(kept.number)
-
-    def _read(self, todo: Iterator[_Todo]) -> None:
-        head: list[_Todo] = []
-        size = 0
-        for each in todo:
-            head.append(each)
-            size += max(each.size, DOCUMENT_BYTES)
-            if size >= SMALL * DOCUMENT_BYTES:
-                break
-        with self._workers(size // DOCUMENT_BYTES) as executor:
-            chunks = _chunks(chain(head, todo))
-            if executor is None:
-                for chunk in chunks:
-                    self._take(chunk, rows_of_files(_asked(chunk)) if chunk[0].file.path else [self._of_stdin()])
-                return
-            under_way: deque[tuple[list[_Todo], Future[list[FileRows]]]] = deque()
-            for chunk in chunks:
-                if not chunk[0].file.path:
-                    self._take(chunk, [self._of_stdin()])
-                    continue
-                under_way.append((chunk, executor.submit(rows_of_files, _asked(chunk))))
-                if len(under_way) > AHEAD:
-                    done, rows = under_way.popleft()
-                    self._take(done, rows.result())
-            while under_way:
-                done, rows = under_way.popleft()
-                self._take(done, rows.result())
-
-    def _of_stdin(self) -> FileRows:
-        file = ManifestFile(STDIN_NAME)
-        data = read_manifest(file, self._stream)
-        if isinstance(data, Diagnostic):
-            return unreadable(file.name, data)
-        self._stdin = data
-        return rows_of_bytes(file.name, data)
-
-    def _take(self, chunk: list[_Todo], found: list[FileRows]) -> None:
-        present = []
-        for todo, rows in zip(chunk, found, strict=True):
-            if rows.same and todo.cached is not None:
-                self._cache.still(todo.cached.number, rows.signature, rows.read_at)
-                present.append(todo.cached.number)
-            else:
-                present.append(self._cache.put(todo.folder, todo.entry, rows))
-                self._changed = True
-        self._cache.present(present)
-
-    def _crossed(self, name: str) -> Iterator[Diagnostic]:
-        """What is found across files."""
-        text = self._cache.crossed(name)
-        if text is None:
-            keys = repeated(lambda: (numbers for _, _, numbers in self._cache.claims()))
-            text = findings_text(duplicates(self._claims(keys)) if keys else ())
-            self._cache.keep_crossed(name, text)
-        return findings_from(text)
-
-    def _claims(self, keys: frozenset[int]) -> Iterable[Claim]:
-        """All claims with one of the numbers ``keys``, in the order of their files' names."""
-        files = [
-            self._single[entry] if folder == _SINGLE else self._folders[folder].file(entry)
-            for folder, entry, numbers in self._cache.claims()
-            if not keys.isdisjoint(numbers)
-        ]
-        files.sort(key=lambda file: (file.name, file.path or ""))
-        for file in files:
-            if file.path is None:
-                yield from claims_of_bytes(file.name, self._stdin or b"", keys)
-            else:
-                yield from claims_of_files([file], keys)
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.lstat(path)
-    except OSError:
-        return None
-
-
-def _exists(key: str) -> bool:
-    path = json.loads(key)[1]
-    return path is not None and os.path.lexists(path)
-
-
-def _chunks(todo: Iterable[_Todo]) -> Iterator[list[_Todo]]:
-    """Files to be read in one go; standard input goes by itself."""
-    chunk: list[_Todo] = []
-    size = 0
-    for each in todo:
-        if each.file.path is None:
-            yield [each]
-            continue
-        chunk.append(each)
-        size += each.size
-        if size >= _CHUNK_BYTES or len(chunk) >= _CHUNK_FILES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _asked(chunk: list[_Todo]) -> list[tuple[ManifestFile, bytes | None]]:
-    return [(each.file, None if each.cached is None else each.cached.content) for each in chunk]
 
 
 def _over(name: str, endings: str, now: Minute) -> Iterator[Diagnostic]:

@@ -11,9 +11,14 @@ The street, each room using only those before it::
     drafting      one product to its calls
     syncs         one account to its syncs
     guards        the limits that a plan must keep
+    context       what a plan depends on besides manifests and known state
+    accounts      one account, its products and syncs together
+    tally         accounts added up
     planner       all accounts to one plan
+    quiet         the short way past the planner for an account with nothing due
 """
 
-from reconciler.planning.planner import PlanContext, make_plan
+from reconciler.planning.context import PlanContext
+from reconciler.planning.planner import make_plan
 
 __all__ = ["PlanContext", "make_plan"]

@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler import canonical
-from reconciler.model import KnownAccount, KnownProduct, known_account_from_json, known_product_json, product_order
+from reconciler.model import (
+    KnownAccount,
+    KnownProduct,
+    known_account_from_json,
+    known_product_json,
+    known_record,
+    product_order,
+)
 
 
 def in_order(products: Iterable[KnownProduct]) -> tuple[KnownProduct, ...]:
@@ -26,8 +33,8 @@ def arranged(account: KnownAccount) -> KnownAccount:
 
 def encoded(account: KnownAccount) -> tuple[str, str]:
     """The account's JSON without ``observed_at``, and its digest."""
-    document = canonical.dumps(account.to_json())
-    return document, canonical.digest_bytes(document.encode("ascii"))
+    record = known_record(account)
+    return record.document, record.digest
 
 
 def decoded(document: str, observed_at: str | None) -> KnownAccount:

@@ -125,7 +125,10 @@ class MemoryStore:
             candidates = [here] if below is None or below in changed else [here, below]
             return min((found for found in candidates if found is not None), default=None)
 
-        return KnownView(self.head(), lambda: self._accounts(changed), account_of)
+        def find(account_id: str) -> KnownAccount | None:
+            return changed[account_id] if account_id in changed else self._under.account(account_id)
+
+        return KnownView(self.head(), lambda: self._accounts(changed), account_of, find=find)
 
     def account(self, account_id: str) -> KnownAccount | None:
         if account_id in self._changed:

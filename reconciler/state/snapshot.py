@@ -90,7 +90,11 @@ def snapshot_view(snapshot: Snapshot) -> KnownView:
     for account in snapshot.accounts:
         for user_product_id in user_product_ids(account):
             owners[user_product_id] = account.account_id
-    return KnownView(snapshot.head, lambda: iter(snapshot.accounts), owners.get)
+
+    def find(account_id: str) -> KnownAccount | None:
+        return find_account(snapshot, account_id)
+
+    return KnownView(snapshot.head, lambda: iter(snapshot.accounts), owners.get, find=find)
 
 
 def find_account(snapshot: Snapshot, account_id: str) -> KnownAccount | None:

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from reconciler.canonical import digest_bytes
 from reconciler.errors import InvalidInput, StoreFailed
-from reconciler.model import KnownAccount, KnownHead, KnownView
+from reconciler.model import KnownAccount, KnownHead, KnownRecord, KnownView
 from reconciler.state import locking
 from reconciler.state.accounts import arranged, decoded, encoded, user_product_ids
 from reconciler.state.store import CHAIN_START, Change, Holder, JournalEntry, Lock, Run
@@ -113,15 +113,17 @@ class SqlStore(ABC, Generic[_Backend]):
         moment = self._moment()
         self._moments.add(moment)
 
-        def accounts() -> Iterator[KnownAccount]:
-            return (_decoded(moment, row) for page in _pages(moment) for row in page)
-
         def account_of(user_product_id: str) -> str | None:
-            sql = "SELECT min(account_id) FROM user_products WHERE user_product_id = ?"
-            row = moment.one(sql, (user_product_id,))
+            row = moment.one("SELECT min(account_id) FROM user_products WHERE user_product_id = ?", (user_product_id,))
             return row[0] if row is not None else None
 
-        return KnownView(head_of(moment), accounts, account_of)
+        return KnownView(
+            head_of(moment),
+            accounts=lambda: (_decoded(moment, row) for page in _pages(moment) for row in page),
+            account_of=account_of,
+            texts=lambda: (KnownRecord._make(row) for page in _pages(moment) for row in page),
+            find=lambda account_id: _account(moment, account_id),
+        )
 
     def account(self, account_id: str) -> KnownAccount | None:
         return _account(self._database, account_id)
@@ -291,9 +293,8 @@ class _SqlChange:
 
 def _index(account_id: str, ids: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
     """The statements by which ``account_of`` finds an account by ``ids`` and no others."""
-    add = "INSERT INTO user_products VALUES (?, ?)"
     forget = ("DELETE FROM user_products WHERE account_id = ?", (account_id,))
-    return [forget, *((add, (user_product_id, account_id)) for user_product_id in sorted(ids))]
+    return [forget, *(("INSERT INTO user_products VALUES (?, ?)", (each, account_id)) for each in sorted(ids))]
 
 
 def missing(place: str) -> InvalidInput:

@@ -154,9 +154,9 @@ BUGS = (
     # --- Planning ---
     Bug("planning/drafting.py", "TAKING_GROUP: Final = 4", "TAKING_GROUP: Final = 0",
         "a reader loses the old product before the new one stands"),
-    Bug("planning/planner.py", "if any(product.misses_gain for product in products):", "if False:",
+    Bug("planning/accounts.py", "if any(product.misses_gain for product in products):", "if False:",
         "a reader loses the old product although the new one is blocked"),
-    Bug("planning/planner.py", "key=lambda planned: (planned.deadline is None, planned.deadline or 0)",
+    Bug("planning/tally.py", "key=lambda planned: (planned.deadline is None, planned.deadline or 0)",
         "key=lambda planned: 0", "calls with a deadline wait behind all others"),
     Bug("planning/blocks.py", "doubt = _doubt(facts) if facts.due else None", "doubt = None",
         "another body is sent after a call in doubt"),

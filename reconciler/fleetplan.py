@@ -1,0 +1,225 @@
+"""The plan of a whole fleet from its rows: only what may have changed is looked at.
+
+It comes to the same plan as `reconciler.planning.planner.make_plan`, byte for byte. An account is judged by three
+means, each asked only if the one before can't tell: that it was judged before and nothing has changed since; that its
+facts say that nothing is due (`quiet`); the planner.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
+
+from reconciler import canonical
+from reconciler.instants import Minute, minute_of
+from reconciler.manifests.cache import Facts
+from reconciler.manifests.facts import digest_of, facts_text
+from reconciler.manifests.fleet import Fleet
+from reconciler.manifests.fleetdigest import FleetDigest
+from reconciler.manifests.settled import Settled, SettledAccounts
+from reconciler.model import DeclaredAccount, KnownRecord, KnownView, known_record
+from reconciler.plan import Plan, Unmanaged
+from reconciler.planning.accounts import PlannedAccount, plan_account
+from reconciler.planning.context import PlanContext
+from reconciler.planning.matching import unmatched
+from reconciler.planning.quiet import left_over
+from reconciler.planning.tally import Tally
+
+#: Verdicts are written down this many at a time.
+_PAGE: Final = 1000
+#: If more accounts than this share of the fleet have to be looked at, all are: in their order that is faster.
+_ONE_BY_ONE: Final = 0.2
+#: An `until` that no clock reaches.
+_NEVER: Final = 1 << 60
+_NOTHING: Final = (None, None)
+
+_Left = TypeVar("_Left")
+_Right = TypeVar("_Right")
+
+
+def plan_selected(accounts: Iterable[DeclaredAccount], known: KnownView, context: PlanContext) -> Plan:
+    """The plan of some accounts, in the order of their ids; nothing else is in scope."""
+    tally, digest = Tally(context), FleetDigest()
+    for account in accounts:
+        digest.add(account.account_id, digest_of(account.account_id, facts_text(account)))
+        tally.add(plan_account(account, known.account(account.account_id), known, context))
+    return tally.plan(known, digest.value())
+
+
+def plan_fleet(fleet: Fleet, known: KnownView, context: PlanContext) -> Plan:
+    """The plan of all accounts of a fleet without findings that refuse it.
+
+    What was found out is kept in the fleet's cache. Raises `reconciler.errors.InvalidInput` if a manifest changed
+    while it was read, and as the store does.
+    """
+    return _Planning(fleet, known, context).plan()
+
+
+class _Planning:
+    """One plan in the making."""
+
+    def __init__(self, fleet: Fleet, known: KnownView, context: PlanContext) -> None:
+        self._fleet, self._known, self._context = fleet, known, context
+        self._now = minute_of(context.as_of)
+        # Whatever else a verdict depends on: who is asked, for which manifests, and the one setting that rules read.
+        scope = [fleet.name, context.environment, context.provision_service]
+        self._settled = SettledAccounts(fleet.cache, canonical.dumps(scope))
+        self._tally = Tally(context)
+        self._waiting: list[Settled] = []
+
+    def plan(self) -> Plan:
+        """Judge what has to be judged, and add everything up."""
+        settled, head = self._settled, self._known.head
+        due = self._due()
+        if due is None:
+            digest = self._judge_all()
+        else:
+            for account_id in sorted(due):
+                self._judge_again(account_id)
+            digest = settled.digest or self._fleet.digest()
+        self._write()
+        settled.finish(head.lineage, head.serial, digest)
+        self._tally.add_settled(**settled.totals()._asdict())
+        self._tally.add_rest(each for account_id, text in settled.rests() for each in _unmanaged(account_id, text))
+        return self._tally.plan(self._known, digest)
+
+    def _due(self) -> set[str] | None:
+        """The accounts to be looked at; ``None`` for all of them."""
+        due = self._settled.changed()
+        if due is None:
+            return None
+        due |= self._settled.due(self._now)
+        if not self._settled.knows(self._known.head.lineage, self._known.head.serial):
+            due |= set(self._known_otherwise())
+        return due if len(due) <= max(_PAGE, _ONE_BY_ONE * self._fleet.accounts) else None
+
+    def _known_otherwise(self) -> Iterator[str]:
+        """The accounts of which something else is known than when they were judged."""
+        before = ((account_id, (known, observed)) for account_id, known, observed in self._settled.known())
+        now = ((record.account_id, (record.digest, record.observed_at)) for record in self._known.records())
+        for account_id, one, other in _side_by_side(before, now):
+            # One that is only declared is kept, too, with nothing known.
+            if (one or _NOTHING) != (other or _NOTHING):
+                yield account_id
+
+    def _judge_all(self) -> str:
+        """Judge every account; returns the digest of the manifests."""
+        self._settled.clear()
+        digest = FleetDigest()
+        for _, facts, record in _side_by_side(
+            ((facts.account_id, facts) for facts in self._fleet.cache.facts()),
+            ((record.account_id, record) for record in self._known.records()),
+        ):
+            if facts is not None:
+                digest.add(facts.account_id, facts.digest)
+            self._judge(facts, record)
+        return digest.value()
+
+    def _judge_again(self, account_id: str) -> None:
+        facts = self._fleet.cache.facts_of(account_id)
+        known = self._known.account(account_id)
+        if facts is None and known is None:
+            self._settled.forget(account_id)
+        else:
+            self._judge(facts, None if known is None else known_record(known))
+
+    def _judge(self, facts: Facts | None, record: KnownRecord | None) -> None:
+        if facts is None:
+            assert record is not None
+            self._keep(self._stranger(record))
+            return
+        found = None if record is None else _quiet(facts, record)
+        if found is None:
+            account = self._fleet.declared(facts.number)
+            known = self._known.account(facts.account_id) if record is not None else None
+            planned = plan_account(account, known, self._known, self._context)
+            found = _verdict(facts, record, planned, self._now) if planned.quiet else None
+            if found is None:
+                self._tally.add(planned)
+                found = _unsettled(facts.account_id, record)
+        self._keep(found)
+
+    def _stranger(self, record: KnownRecord) -> Settled:
+        try:
+            return _stranger(record)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            self._known.account(record.account_id)  # the store says what is wrong with what it holds
+            raise
+
+    def _keep(self, settled: Settled) -> None:
+        self._waiting.append(settled)
+        if len(self._waiting) >= _PAGE:
+            self._write()
+
+    def _write(self) -> None:
+        self._settled.put(self._waiting)
+        self._waiting = []
+
+
+def _quiet(facts: Facts, record: KnownRecord) -> Settled | None:
+    """The verdict that facts alone allow: it holds at any time."""
+    try:
+        found = left_over(facts.facts, record)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None  # the store says what is wrong with what it holds
+    if found is None:
+        return None
+    rest, held = found
+    text = canonical.dumps([[p.get("product_id"), p.get("user_product_id")] for p in rest]) if rest else None
+    return Settled(facts.account_id, facts.digest, *_seen(record), None, None, facts.products, held, text)
+
+
+def _verdict(facts: Facts, record: KnownRecord | None, planned: PlannedAccount, now: Minute) -> Settled | None:
+    """The planner's verdict, with the moments between which it holds; ``None`` if other accounts matter to it."""
+    known, declared = planned.known, planned.declared
+    held = known.user_products if known is not None else ()
+    own = {product.user_product_id for product in held}
+    if any(p.user_product_id is not None and p.user_product_id not in own for p in declared.user_products):
+        return None
+    ends = [end for product in held for end in (product.valid_from, product.valid_to) if isinstance(end, int)]
+    for product in declared.user_products:
+        ends += [end.minute for end in (product.valid_from, product.valid_to) if end is not None]
+    since = max((end for end in ends if end <= now), default=0)
+    until = min((end for end in ends if end > now), default=_NEVER)
+    rest = unmatched(known, [product.match for product in planned.products]) if known is not None else ()
+    text = canonical.dumps([[product.product_id, product.user_product_id] for product in rest]) if rest else None
+    return Settled(facts.account_id, facts.digest, *_seen(record), since, until, facts.products, len(held), text)
+
+
+def _unsettled(account_id: str, record: KnownRecord | None) -> Settled:
+    """There is something to do or to say about this account, or other accounts matter to it."""
+    return Settled(account_id, None, *_seen(record), None, 0, 0, 0, None)
+
+
+def _seen(record: KnownRecord | None) -> tuple[str | None, str | None]:
+    return _NOTHING if record is None else (record.digest, record.observed_at)
+
+
+def _stranger(record: KnownRecord) -> Settled:
+    """An account that no manifest names."""
+    products = json.loads(record.document)["user_products"]
+    rest = [[product.get("product_id"), product.get("user_product_id")] for product in products] or [[None, None]]
+    return Settled(record.account_id, None, *_seen(record), None, None, 0, len(products), canonical.dumps(rest))
+
+
+def _unmanaged(account_id: str, rest: str) -> Iterator[Unmanaged]:
+    return (Unmanaged(account_id, product_id, user_product_id) for product_id, user_product_id in json.loads(rest))
+
+
+def _side_by_side(
+    left: Iterator[tuple[str, _Left]], right: Iterator[tuple[str, _Right]]
+) -> Iterator[tuple[str, _Left | None, _Right | None]]:
+    """Both sides, each in the order of its keys, as one."""
+    one, other = next(left, None), next(right, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None
+            yield one[0], one[1], None
+            one = next(left, None)
+        elif one is None or other[0] < one[0]:
+            yield other[0], None, other[1]
+            other = next(right, None)
+        else:
+            yield one[0], one[1], other[1]
+            one, other = next(left, None), next(right, None)

@@ -1,0 +1,115 @@
+"""The compact form of a declared account: what is compared, what must be unique, and the digest of all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from reconciler import canonical
+from reconciler.instants import Minute, Moment, instant_text
+from reconciler.manifests.declaration import ClaimKind
+from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, product_order
+
+#: What a claim is about, by its place in this list.
+CLAIM_KINDS: Final[tuple[ClaimKind, ...]] = ("account", "customer_number", "user_product", "subscription_number")
+
+#: The places of these.
+ACCOUNT, CUSTOMER_NUMBER, USER_PRODUCT, SUBSCRIPTION_NUMBER = range(4)
+_KEY_BITS: Final = (1 << 64) - 1
+
+
+class Row(NamedTuple):
+    """One declared account. ``digest`` covers all that is declared, wherever it stands.
+
+    ``offset`` and ``length`` (bytes) and ``line`` (from 1) find its document in the file; ``length`` is 0 where the
+    whole file has to be read for it. ``products`` counts its user products. ``ending`` is the first minute at which
+    time alone makes a finding, ``endings`` are the minute, text, line and column of each such end, as JSON.
+    ``facts`` is `facts_text`.
+    """
+
+    account_id: str
+    digest: bytes
+    offset: int
+    length: int
+    line: int
+    products: int
+    ending: Minute | None
+    endings: str | None
+    facts: str
+
+
+def claim_key(kind: ClaimKind, value: str) -> int:
+    """A number of 64 bits for a claim: equal claims have the same one, others almost never."""
+    place = CLAIM_KINDS.index(kind)
+    return id_key(place, value) if kind in ("account", "user_product") else number_key(place, value)
+
+
+def id_key(kind: int, value: str) -> int:
+    """The number of a claim to an id; ``kind`` is its place in `CLAIM_KINDS`."""
+    return (int(value[8:], 16) << 2 | kind) & _KEY_BITS
+
+
+def number_key(kind: int, value: str) -> int:
+    """The number of a claim to any other text."""
+    if len(value) <= 18 and value.isascii() and value.isdigit():
+        number = int(value)
+    else:
+        data = value.encode("utf-8", "surrogatepass")
+        number = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+    return (number << 2 | kind) & _KEY_BITS
+
+
+def facts_text(account: DeclaredAccount) -> str:
+    """All that is declared of ``account`` but its id, as JSON: equal declarations have equal facts.
+
+    First what has to be known for nothing to be due: the syncs, and a list for each product (both ids, state,
+    subscription type, both ends as instants, subscription number; ``null`` for what isn't declared), in the order in
+    which known products stand. Then customer number, owner, labels, and of each product both ends as they would be
+    sent and its protection.
+    """
+    products = sorted(account.user_products, key=product_order)
+    labels = {name: account.labels[name] for name in sorted(account.labels)}
+    sync = {kind: account.sync[kind] for kind in SYNC_KINDS if kind in account.sync}
+    return canonical.dumps(
+        [
+            sync,
+            [_wanted(product) for product in products],
+            account.customer_number,
+            account.owner,
+            labels,
+            [[_sent(product.valid_from), _sent(product.valid_to), product.protect] for product in products],
+        ]
+    )
+
+
+def _wanted(product: DeclaredProduct) -> list[canonical.Json]:
+    return [
+        product.product_id,
+        product.user_product_id,
+        product.state,
+        product.subscription_type,
+        known_text(product.valid_from),
+        known_text(product.valid_to),
+        product.subscription_number,
+    ]
+
+
+@lru_cache(maxsize=4096)
+def known_text(moment: Moment | None) -> str | None:
+    """A declared time as known state would have it."""
+    return None if moment is None else instant_text(moment.minute)
+
+
+def _sent(moment: Moment | None) -> str | None:
+    return None if moment is None else moment.text
+
+
+def digest_of(account_id: str, facts: str) -> bytes:
+    """SHA-256 of all that is declared of an account."""
+    return hashlib.sha256(f"{account_id}{facts}".encode("ascii")).digest()
+
+
+def endings_of(ends: list[tuple[Minute, str, int, int]]) -> tuple[Minute | None, str | None]:
+    """The first of some ends (minute, text, line, column), and all of them as JSON."""
+    return (min(ends)[0], canonical.dumps(ends)) if ends else (None, None)

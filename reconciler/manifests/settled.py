@@ -1,0 +1,115 @@
+"""Accounts that were judged before, kept in the cache: what they were judged by, and for how long that holds.
+
+A verdict is *nothing is due*; everything else is judged anew each time. It holds while the same is declared, the same
+is known, and the clock is between two moments. Which rules it was judged by is the scope's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from reconciler.instants import Minute
+from reconciler.manifests.cache import Cache
+
+
+class Settled(NamedTuple):
+    """What is kept of one account.
+
+    ``declared`` is the digest of what is declared (``None``: nothing is), ``known`` and ``observed_at`` are the digest
+    of what is known and when it was observed (``None``: nothing is). The verdict holds from ``since`` to before
+    ``until``, both ``None`` for ever; an ``until`` of 0 is none, there is something to do or to say. ``products`` are
+    declared, ``held`` are known; ``rest`` is what of them nobody declares, as the planner wants it.
+    """
+
+    account_id: str
+    declared: bytes | None
+    known: str | None
+    observed_at: str | None
+    since: Minute | None
+    until: Minute | None
+    products: int
+    held: int
+    rest: str | None
+
+
+class Totals(NamedTuple):
+    """The settled accounts added up: those declared, their products, the known ones, the oldest observation."""
+
+    accounts: int
+    products: int
+    held: int
+    oldest: str | None
+
+
+class SettledAccounts:
+    """The accounts of one scope. All of it is part of the cache's transaction."""
+
+    def __init__(self, cache: Cache, name: str) -> None:
+        self._cache = cache
+        execute = cache.execute
+        row = execute("SELECT id, generation, lineage, serial, digest FROM scopes WHERE name = ?", (name,)).fetchone()
+        self.is_new = row is None
+        if row is None:
+            scope = execute("INSERT INTO scopes (name, generation) VALUES (?, -1)", (name,)).lastrowid
+            row = (scope, -1, None, None, None)
+        self._scope, self._generation, self._lineage, self._serial, self._digest = row
+
+    def knows(self, lineage: str | None, serial: int | None) -> bool:
+        """True if known state is still the one that all verdicts are about."""
+        return lineage is not None and (self._lineage, self._serial) == (lineage, serial)
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of all manifests, if none has changed."""
+        return self._digest if self._generation == self._cache.generation else None
+
+    def changed(self) -> set[str] | None:
+        """The accounts whose manifests have changed; ``None`` if nobody knows."""
+        if self.is_new:
+            return None
+        rows = self._cache.execute("SELECT account_id FROM changes WHERE generation > ?", (self._generation,))
+        return {account_id for (account_id,) in rows}
+
+    def due(self, now: Minute) -> set[str]:
+        """The accounts with something to do or to say, and those whose verdict doesn't hold at ``now``."""
+        sql = "SELECT account_id FROM settled WHERE scope = ? AND until IS NOT NULL AND (until <= ? OR since > ?)"
+        return {account_id for (account_id,) in self._cache.execute(sql, (self._scope, now, now))}
+
+    def known(self) -> Iterator[tuple[str, str | None, str | None]]:
+        """Account, digest of what is known and when it was observed, of all accounts in their order."""
+        sql = "SELECT account_id, known, observed_at FROM settled WHERE scope = ? ORDER BY account_id"
+        return self._cache.execute(sql, (self._scope,))
+
+    def totals(self) -> Totals:
+        """The accounts with a verdict, added up."""
+        sql = (
+            "SELECT count(declared), coalesce(sum(products), 0), coalesce(sum(held), 0), "
+            "min(CASE WHEN declared IS NOT NULL THEN observed_at END) "
+            "FROM settled WHERE scope = ? AND until IS NOT 0"
+        )
+        return Totals._make(self._cache.execute(sql, (self._scope,)).fetchone())
+
+    def rests(self) -> Iterator[tuple[str, str]]:
+        """The accounts with known products that nobody declares, and these, in the order of accounts."""
+        sql = "SELECT account_id, rest FROM settled WHERE scope = ? AND rest IS NOT NULL ORDER BY account_id"
+        return self._cache.execute(sql, (self._scope,))
+
+    def clear(self) -> None:
+        """Forget all accounts."""
+        self._cache.execute("DELETE FROM settled WHERE scope = ?", (self._scope,))
+
+    def forget(self, account_id: str) -> None:
+        """Forget an account that is neither declared nor known any more."""
+        self._cache.execute("DELETE FROM settled WHERE scope = ? AND account_id = ?", (self._scope, account_id))
+
+    def put(self, accounts: Iterable[Settled]) -> None:
+        """Keep what was found of ``accounts``."""
+        sql = "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._cache.executemany(sql, ((self._scope, *account) for account in accounts))
+
+    def finish(self, lineage: str | None, serial: int | None, digest: str) -> None:
+        """All accounts are judged by this known state and these manifests."""
+        sql = "UPDATE scopes SET generation = ?, lineage = ?, serial = ?, digest = ? WHERE id = ?"
+        self._cache.execute(sql, (self._cache.generation, lineage, serial, digest, self._scope))
+        self._cache.execute("DELETE FROM changes WHERE generation <= (SELECT min(generation) FROM scopes)")

@@ -1,0 +1,99 @@
+"""Who reads manifests: this process, some more on this machine, or workers of a cluster.
+
+All three are a `concurrent.futures.Executor` that maps files to rows (`reconciler.manifests.rows.rows_of_files`);
+nothing else of a plan is made anywhere but here.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import connection
+from typing import Any, Final, cast
+
+from reconciler.errors import UsageError
+from reconciler.manifests.loading import SMALL, Workers
+from reconciler.manifests.rows import warm_up
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def local_workers(jobs: int | None) -> Workers:
+    """``jobs`` processes of this machine (as many as it has processors, unless said), once it is worth it."""
+
+    @contextmanager
+    def start(documents: int) -> Iterator[Executor | None]:
+        count = jobs if jobs is not None else cores()
+        if count < 2 or documents < SMALL:
+            yield None
+            return
+        warm_up()  # before the fork, so that it is done once
+        with ProcessPoolExecutor(count, mp_context=_context(), initializer=_begin) as executor:
+            try:
+                yield executor
+            except BaseException:
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    return start
+
+
+def cluster_workers(address: str) -> Workers:
+    """The workers of the Dask scheduler at ``address`` (``tcp://HOST:PORT``), which see the manifests as we do.
+
+    Raises `UsageError` if there is no such scheduler, or Dask isn't installed.
+    """
+
+    @contextmanager
+    def start(documents: int) -> Iterator[Executor | None]:
+        if documents == 0:
+            yield None
+            return
+        try:
+            import distributed
+        except ImportError:
+            hint = "install it: pip install 'payway-reconciler[dask]'"
+            raise UsageError("--cluster needs Dask, which isn't installed", hint=hint) from None
+        try:
+            client = cast(Any, distributed).Client(address, timeout=_CLUSTER_TIMEOUT, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            hint = "start a scheduler there, or leave --cluster out"
+            raise UsageError(f"--cluster {address}: no scheduler answers ({error})", hint=hint) from None
+        with client:
+            yield client.get_executor()
+
+    return start
+
+
+#: Seconds to wait for a scheduler.
+_CLUSTER_TIMEOUT: Final = 10
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Forked processes begin at once and share what was imported; where there are none, new ones."""
+    return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
+
+
+def _begin() -> None:
+    """What a worker does first: leave signals to its parent, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
