@@ -48,8 +48,8 @@ def validate(context: click.Context, paths: tuple[str, ...], at: str | None, str
 
     here = host(context)
     now = moment(at) or system_clock()
-    begin(here, here.manifests(paths))
     try:
+        begin(here, here.manifests(paths))
         checked = check_manifests(here.manifests(paths), now=now, reading=here.reading())
     except InvalidInput as error:
         # Whoever reads the document expects one; the message itself goes where all messages go.
