@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 
 from reconciler import canonical
 from reconciler.instants import Minute, minute_of
-from reconciler.manifests.cache import Facts
-from reconciler.manifests.facts import digest_of, facts_text
+from reconciler.manifests.cache import Compared
+from reconciler.manifests.facts import digest_of, facts_of
 from reconciler.manifests.fleet import Fleet
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.settled import Settled, SettledAccounts
@@ -42,7 +42,7 @@ def plan_selected(accounts: Iterable[DeclaredAccount], known: KnownView, context
     """The plan of some accounts, in the order of their ids; nothing else is in scope."""
     tally, digest = Tally(context), FleetDigest()
     for account in accounts:
-        digest.add(account.account_id, digest_of(account.account_id, facts_text(account)))
+        digest.add(account.account_id, digest_of(account.account_id, facts_of(account)))
         tally.add(plan_account(account, known.account(account.account_id), known, context))
     return tally.plan(known, digest.value())
 
@@ -108,7 +108,7 @@ class _Planning:
         self._settled.clear()
         digest = FleetDigest()
         for _, facts, record in _side_by_side(
-            ((facts.account_id, facts) for facts in self._fleet.cache.facts()),
+            ((facts.account_id, facts) for facts in self._fleet.cache.compared()),
             ((record.account_id, record) for record in self._known.records()),
         ):
             if facts is not None:
@@ -117,14 +117,14 @@ class _Planning:
         return digest.value()
 
     def _judge_again(self, account_id: str) -> None:
-        facts = self._fleet.cache.facts_of(account_id)
+        facts = self._fleet.cache.compared_of(account_id)
         known = self._known.account(account_id)
         if facts is None and known is None:
             self._settled.forget(account_id)
         else:
             self._judge(facts, None if known is None else known_record(known))
 
-    def _judge(self, facts: Facts | None, record: KnownRecord | None) -> None:
+    def _judge(self, facts: Compared | None, record: KnownRecord | None) -> None:
         if facts is None:
             assert record is not None
             self._keep(self._stranger(record))
@@ -157,10 +157,10 @@ class _Planning:
         self._waiting = []
 
 
-def _quiet(facts: Facts, record: KnownRecord) -> Settled | None:
+def _quiet(facts: Compared, record: KnownRecord) -> Settled | None:
     """The verdict that facts alone allow: it holds at any time."""
     try:
-        found = left_over(facts.facts, record)
+        found = left_over(facts.wanted, record)
     except (ValueError, LookupError, TypeError, AttributeError):
         return None  # the store says what is wrong with what it holds
     if found is None:
@@ -170,7 +170,7 @@ def _quiet(facts: Facts, record: KnownRecord) -> Settled | None:
     return Settled(facts.account_id, facts.digest, *_seen(record), None, None, facts.products, held, text)
 
 
-def _verdict(facts: Facts, record: KnownRecord | None, planned: PlannedAccount, now: Minute) -> Settled | None:
+def _verdict(facts: Compared, record: KnownRecord | None, planned: PlannedAccount, now: Minute) -> Settled | None:
     """The planner's verdict, with the moments between which it holds; ``None`` if other accounts matter to it."""
     known, declared = planned.known, planned.declared
     held = known.user_products if known is not None else ()

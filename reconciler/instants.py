@@ -17,6 +17,7 @@ Minute: TypeAlias = int
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_IN_UTC: Final = _EPOCH.replace(tzinfo=None)
 _DAY: Final = 24 * 60
 _FIRST: Final = (date.min.toordinal() - _EPOCH_DAY) * _DAY
 _LAST: Final = (date.max.toordinal() - _EPOCH_DAY + 1) * _DAY - 1
@@ -29,6 +30,7 @@ _PAYWAY: Final = re.compile(_DATE + r" ([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-
 _RFC3339: Final = re.compile(
     _DATE + r"[Tt]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
+_USUAL: Final = re.compile(_DATE + r"(?: [0-9]{2}:[0-9]{2} [+-][0-9]{4}|T[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2})")
 _NO_OFFSET: Final = re.compile(_DATE + r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::[0-9]{2}(?:\.[0-9]+)?)?)?")
 _KNOWN: Final = re.compile(
     _DATE + r"[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)? ?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))"
@@ -61,6 +63,9 @@ def parse_declared(text: str) -> Moment:
     Takes Payway's form and RFC 3339; an offset is required, seconds must be zero, a fraction is refused.
     Raises `BadTime`.
     """
+    quick = _quick(text)
+    if quick is not None:
+        return quick
     match = _PAYWAY.fullmatch(text) or _RFC3339.fullmatch(text)
     if match is None:
         if _NO_OFFSET.fullmatch(text):
@@ -76,6 +81,28 @@ def parse_declared(text: str) -> Moment:
     local = _local_minute(match, text)
     minute = _in_range(local - offset, text)
     return Moment(minute, _payway_text(local, offset))
+
+
+def _quick(text: str) -> Moment | None:
+    """The moment of a time in one of the two usual forms; ``None`` if it has to be looked at closely."""
+    if _USUAL.fullmatch(text) is None:
+        return None
+    if text[10] != " ":
+        text = f"{text[:10]} {text[11:16]} {text[16:19]}{text[20:]}"
+    offset = text[17:]
+    if not _is_usual(offset) or not "0001" < text[:4] < "9999":
+        return None
+    try:
+        since = datetime.fromisoformat(text[:16] + offset) - _EPOCH
+    except ValueError:
+        return None
+    return Moment(since.days * _DAY + since.seconds // 60, text)
+
+
+@lru_cache(maxsize=256)
+def _is_usual(offset: str) -> bool:
+    minutes = offset_of(offset)
+    return offset != "-0000" and int(offset[3:]) < 60 and _WEST <= minutes <= _EAST
 
 
 def parse_known(text: str) -> Minute:
@@ -116,7 +143,7 @@ def clock_text(moment: datetime) -> str:
 
 def instant_text(minute: Minute) -> str:
     """An instant as ``2026-11-24T10:00:00Z``: the form of snapshots and plans."""
-    return _date_time(minute, "T") + ":00Z"
+    return (_EPOCH_IN_UTC + timedelta(minutes=minute)).isoformat() + "Z"
 
 
 def short_text(minute: Minute) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
 
 from reconciler.schemafiles import load_schema
@@ -78,32 +78,48 @@ def _list(schema: Mapping[str, Any]) -> Predicate:
 
 
 def _mapping(schema: Mapping[str, Any]) -> Predicate:
-    by_key = {key: compile_predicate(below) for key, below in schema.get("properties", {}).items()}
-    others = _others(schema.get("additionalProperties", True))
-    required = frozenset(schema.get("required", ()))
-    dependent = [(key, frozenset(needed)) for key, needed in schema.get("dependentRequired", {}).items()]
-    choices = [frozenset(branch.get("required", ())) for branch in schema.get("anyOf", ())]
-    names = _names(schema.get("propertyNames"))
     if any(branch.keys() != {"required"} for branch in schema.get("anyOf", ())):
         return _ask
+    of_keys = _keys(schema)
+    by_key = {key: compile_predicate(below) for key, below in schema.get("properties", {}).items()}
+    others = _others(schema.get("additionalProperties", True))
+
+    @lru_cache(maxsize=1024)
+    def checks(keys: tuple[Any, ...]) -> tuple[Predicate, ...] | None:
+        """What the values of a mapping with these keys have to pass; a fleet has a few dozen such mappings."""
+        return tuple(by_key.get(key, others) for key in keys) if of_keys(keys) else None
 
     def mapping(value: Any) -> bool:
         if not isinstance(value, dict):
             return False
-        keys = value.keys()
-        if not required <= keys:
+        asked = checks(tuple(value))
+        if asked is None:
             return False
-        for key, below in value.items():
-            if not by_key.get(key, others)(below):
+        for check, below in zip(asked, value.values(), strict=True):  # noqa: SIM110 (a call of all() costs more)
+            if not check(below):
                 return False
-        for key, needed in dependent:
-            if key in value and not needed <= keys:
-                return False
-        if choices and not any(choice <= keys for choice in choices):
-            return False
-        return names is None or all(map(names, value))
+        return True
 
     return mapping
+
+
+def _keys(schema: Mapping[str, Any]) -> Predicate:
+    """What can be said of a mapping by its keys."""
+    required = frozenset(schema.get("required", ()))
+    dependent = [(key, frozenset(needed)) for key, needed in schema.get("dependentRequired", {}).items()]
+    choices = [frozenset(branch["required"]) for branch in schema.get("anyOf", ())]
+    names = _names(schema.get("propertyNames"))
+
+    def keys(value: Any) -> bool:
+        there = frozenset(value)
+        return (
+            required <= there
+            and all(needed <= there for key, needed in dependent if key in there)
+            and (not choices or any(choice <= there for choice in choices))
+            and (names is None or all(map(names, value)))
+        )
+
+    return keys
 
 
 def _others(schema: object) -> Predicate:

@@ -20,7 +20,7 @@ from reconciler.instants import minute_of
 from reconciler.manifests import loading
 from reconciler.manifests.cache import Cache
 from reconciler.manifests.desired import digest, load_desired
-from reconciler.manifests.facts import facts_text
+from reconciler.manifests.facts import facts_of
 from reconciler.manifests.files import find_manifests
 from reconciler.manifests.selecting import parse_selector, selectable, selects
 from reconciler.model import KnownHead, known_record
@@ -229,7 +229,7 @@ def test_the_short_way_finds_nothing_due_only_where_the_planner_does(fleet):
     known = {account.account_id: account for account in fleet.known}
     for account in fleet.declared:
         seen = known.get(account.account_id)
-        found = seen and left_over(facts_text(account), known_record(seen))
+        found = seen and left_over(facts_of(account).wanted, known_record(seen))
         if found is None:
             continue
         rest, held = found

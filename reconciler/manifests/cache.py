@@ -24,10 +24,10 @@ FORMAT: Final = 1
 _TABLES: Final = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value)",
     "CREATE TABLE files (id INTEGER PRIMARY KEY, folder TEXT, entry TEXT, size INTEGER, modified INTEGER, "
-    "changed INTEGER, inode INTEGER, device INTEGER, read_at INTEGER, content BLOB, documents INTEGER, "
+    "changed INTEGER, inode INTEGER, device INTEGER, read_at INTEGER, content BLOB, "
     "first INTEGER, last INTEGER, claims BLOB, findings TEXT, UNIQUE (folder, entry))",
     "CREATE TABLE rows (id INTEGER PRIMARY KEY, file INTEGER, account_id TEXT, digest BLOB, offset INTEGER, "
-    "length INTEGER, line INTEGER, products INTEGER, ending INTEGER, endings TEXT, facts TEXT)",
+    "length INTEGER, line INTEGER, products INTEGER, ending INTEGER, endings TEXT, wanted TEXT, rest TEXT)",
     "CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT UNIQUE, generation INTEGER, lineage TEXT, serial INTEGER, "
     "digest TEXT)",
     "CREATE TABLE changes (generation INTEGER, account_id TEXT)",
@@ -44,8 +44,8 @@ _INDEXES: Final = (
 )
 _ROW: Final = ", ".join(f"rows.{name}" for name in Row._fields)
 _PUT_ROW: Final = f"INSERT INTO rows VALUES (NULL, ?, {', '.join('?' * len(Row._fields))})"  # noqa: S608
-_PUT_FILE: Final = f"INSERT OR REPLACE INTO files VALUES ({', '.join('?' * 15)})"  # noqa: S608
-_FACTS: Final = "rows.id, account_id, digest, products, facts"
+_PUT_FILE: Final = f"INSERT OR REPLACE INTO files VALUES ({', '.join('?' * 14)})"  # noqa: S608
+_COMPARED: Final = "rows.id, account_id, digest, products, wanted"
 #: KiB of pages that are held in memory.
 _PAGES: Final = 48 * 1024
 
@@ -59,14 +59,14 @@ class CachedFile(NamedTuple):
     content: bytes
 
 
-class Facts(NamedTuple):
+class Compared(NamedTuple):
     """What is compared of a row: its number in the cache, then as in `Row`."""
 
     number: int
     account_id: str
     digest: bytes
     products: int
-    facts: str
+    wanted: str
 
 
 class Found(NamedTuple):
@@ -173,7 +173,7 @@ class Cache:
         (first,) = execute("SELECT coalesce(max(id), 0) + 1 FROM rows").fetchone()
         last = first + len(rows.rows) - 1
         signature = rows.signature or (None,) * 5
-        values = (rows.read_at, rows.content, rows.documents, first, last, rows.claims, rows.findings)
+        values = (rows.read_at, rows.content, first, last, rows.claims, rows.findings)
         number = execute(_PUT_FILE, (old and old[0], folder, entry, *signature, *values)).lastrowid or 0
         self.executemany(_PUT_ROW, ((number, *row) for row in rows.rows))
         if self._scoped:
@@ -235,22 +235,27 @@ class Cache:
         (accounts,) = self.execute(sql).fetchone()
         return files, accounts
 
-    def facts(self) -> Iterator[Facts]:
+    def compared(self) -> Iterator[Compared]:
         """What is compared, of all accounts in their order."""
-        sql = f"SELECT {_FACTS} FROM rows {self._of_fleet()} ORDER BY account_id"  # noqa: S608
-        return map(Facts._make, self.execute(sql))
+        sql = f"SELECT {_COMPARED} FROM rows {self._of_fleet()} ORDER BY account_id"  # noqa: S608
+        return map(Compared._make, self.execute(sql))
 
-    def facts_of(self, account_id: str) -> Facts | None:
+    def compared_of(self, account_id: str) -> Compared | None:
         """What is compared of one account."""
-        sql = f"SELECT {_FACTS} FROM rows {self._of_fleet()} WHERE account_id = ?"  # noqa: S608
+        sql = f"SELECT {_COMPARED} FROM rows {self._of_fleet()} WHERE account_id = ?"  # noqa: S608
         row = self.execute(sql, (account_id,)).fetchone()
-        return None if row is None else Facts._make(row)
+        return None if row is None else Compared._make(row)
 
     def row(self, number: int) -> Found:
         """A whole row."""
         sql = f"SELECT folder, entry, {_ROW} FROM rows JOIN files ON files.id = file WHERE rows.id = ?"  # noqa: S608
         folder, entry, *values = self.execute(sql, (number,)).fetchone()
         return Found(folder, entry, Row._make(values))
+
+    def described(self) -> Iterator[tuple[int, str, str, str]]:
+        """Number, account, and both `reconciler.manifests.facts.Facts`, of all accounts in their order."""
+        sql = f"SELECT rows.id, account_id, wanted, rest FROM rows {self._of_fleet()} ORDER BY account_id"  # noqa: S608
+        return self.execute(sql)
 
     def ended(self, minute: int) -> Iterator[Found]:
         """The rows that time alone has brought a finding, up to ``minute``."""

@@ -14,7 +14,7 @@ from reconciler.diagnostics import Diagnostic, sort_key
 from reconciler.instants import Minute
 from reconciler.manifests.declaration import Claim, Declaration, declare, window_over
 from reconciler.manifests.documents import parse
-from reconciler.manifests.facts import digest_of, facts_text
+from reconciler.manifests.facts import digest_of, facts_of
 from reconciler.manifests.files import find_manifests, read_manifest
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.uniqueness import duplicates
@@ -86,7 +86,7 @@ def digest(accounts: Iterable[DeclaredAccount]) -> str:
     """One digest of what is declared, wherever it is written: files, order and comments don't matter."""
     found = FleetDigest()
     for account in sorted(accounts, key=lambda account: account.account_id):
-        found.add(account.account_id, digest_of(account.account_id, facts_text(account)))
+        found.add(account.account_id, digest_of(account.account_id, facts_of(account)))
     return found.value()
 
 

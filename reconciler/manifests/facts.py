@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from reconciler import canonical
 from reconciler.instants import Minute, Moment, instant_text
@@ -16,7 +15,10 @@ CLAIM_KINDS: Final[tuple[ClaimKind, ...]] = ("account", "customer_number", "user
 
 #: The places of these.
 ACCOUNT, CUSTOMER_NUMBER, USER_PRODUCT, SUBSCRIPTION_NUMBER = range(4)
-_KEY_BITS: Final = (1 << 64) - 1
+
+
+#: Where a document stands in its file: offset and length in bytes (length 0: look through the whole), line from 1.
+Place: TypeAlias = tuple[int, int, int]
 
 
 class Row(NamedTuple):
@@ -25,7 +27,7 @@ class Row(NamedTuple):
     ``offset`` and ``length`` (bytes) and ``line`` (from 1) find its document in the file; ``length`` is 0 where the
     whole file has to be read for it. ``products`` counts its user products. ``ending`` is the first minute at which
     time alone makes a finding, ``endings`` are the minute, text, line and column of each such end, as JSON.
-    ``facts`` is `facts_text`.
+    ``wanted`` and ``rest`` are its `Facts`.
     """
 
     account_id: str
@@ -36,7 +38,8 @@ class Row(NamedTuple):
     products: int
     ending: Minute | None
     endings: str | None
-    facts: str
+    wanted: str
+    rest: str
 
 
 def claim_key(kind: ClaimKind, value: str) -> int:
@@ -47,39 +50,42 @@ def claim_key(kind: ClaimKind, value: str) -> int:
 
 def id_key(kind: int, value: str) -> int:
     """The number of a claim to an id; ``kind`` is its place in `CLAIM_KINDS`."""
-    return (int(value[8:], 16) << 2 | kind) & _KEY_BITS
+    # The hash of a number is itself modulo 2**61 - 1, in every process.
+    return hash(int(value, 16)) << 2 | kind
 
 
 def number_key(kind: int, value: str) -> int:
     """The number of a claim to any other text."""
-    if len(value) <= 18 and value.isascii() and value.isdigit():
+    if len(value) <= 50 and value.isascii() and value.isdigit():
         number = int(value)
     else:
         data = value.encode("utf-8", "surrogatepass")
         number = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
-    return (number << 2 | kind) & _KEY_BITS
+    return hash(number) << 2 | kind
 
 
-def facts_text(account: DeclaredAccount) -> str:
-    """All that is declared of ``account`` but its id, as JSON: equal declarations have equal facts.
+class Facts(NamedTuple):
+    """All that is declared of an account but its id, as two JSON texts: equal declarations have equal ones.
 
-    First what has to be known for nothing to be due: the syncs, and a list for each product (both ids, state,
+    ``wanted`` is what has to be known for nothing to be due: the syncs, and a list for each product (both ids, state,
     subscription type, both ends as instants, subscription number; ``null`` for what isn't declared), in the order in
-    which known products stand. Then customer number, owner, labels, and of each product both ends as they would be
-    sent and its protection.
+    which known products stand. ``rest`` are customer number, owner, labels, and of each product both ends as they would
+    be sent and its protection.
     """
+
+    wanted: str
+    rest: str
+
+
+def facts_of(account: DeclaredAccount) -> Facts:
+    """The facts of ``account``."""
     products = sorted(account.user_products, key=product_order)
     labels = {name: account.labels[name] for name in sorted(account.labels)}
     sync = {kind: account.sync[kind] for kind in SYNC_KINDS if kind in account.sync}
-    return canonical.dumps(
-        [
-            sync,
-            [_wanted(product) for product in products],
-            account.customer_number,
-            account.owner,
-            labels,
-            [[_sent(product.valid_from), _sent(product.valid_to), product.protect] for product in products],
-        ]
+    sent = [[_sent(product.valid_from), _sent(product.valid_to), product.protect] for product in products]
+    return Facts(
+        canonical.dumps([sync, [_wanted(product) for product in products]]),
+        canonical.dumps([account.customer_number, account.owner, labels, sent]),
     )
 
 
@@ -89,15 +95,13 @@ def _wanted(product: DeclaredProduct) -> list[canonical.Json]:
         product.user_product_id,
         product.state,
         product.subscription_type,
-        known_text(product.valid_from),
-        known_text(product.valid_to),
+        _known(product.valid_from),
+        _known(product.valid_to),
         product.subscription_number,
     ]
 
 
-@lru_cache(maxsize=4096)
-def known_text(moment: Moment | None) -> str | None:
-    """A declared time as known state would have it."""
+def _known(moment: Moment | None) -> str | None:
     return None if moment is None else instant_text(moment.minute)
 
 
@@ -105,9 +109,9 @@ def _sent(moment: Moment | None) -> str | None:
     return None if moment is None else moment.text
 
 
-def digest_of(account_id: str, facts: str) -> bytes:
+def digest_of(account_id: str, facts: Facts) -> bytes:
     """SHA-256 of all that is declared of an account."""
-    return hashlib.sha256(f"{account_id}{facts}".encode("ascii")).digest()
+    return hashlib.sha256(f"{account_id}{facts.wanted}{facts.rest}".encode("ascii")).digest()
 
 
 def endings_of(ends: list[tuple[Minute, str, int, int]]) -> tuple[Minute | None, str | None]:

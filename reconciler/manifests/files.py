@@ -102,18 +102,30 @@ def find_manifests(paths: Sequence[str]) -> Found:
 
 def read_manifest(file: ManifestFile, stdin: BinaryIO | None = None) -> bytes | Diagnostic:
     """The bytes of a manifest, or the finding that it can't be read or is over `MAX_BYTES`."""
+    if file.path is not None:
+        return read_part(file)
     try:
-        if file.path is None:
-            data = (stdin or sys.stdin.buffer).read(MAX_BYTES + 1)
-        else:
-            descriptor = os.open(file.path, _OPEN_FLAGS)
-            with open(descriptor, "rb") as stream:  # noqa: PTH123 (the descriptor was opened without following links)
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    return _not_a_file(file.name, "isn't a regular file")
-                if status.st_size > MAX_BYTES:
-                    return _too_large(file.name)
-                data = stream.read(MAX_BYTES + 1)
+        data = (stdin or sys.stdin.buffer).read(MAX_BYTES + 1)
+    except OSError as error:
+        return _unreadable(file.name, error)
+    return _too_large(file.name) if len(data) > MAX_BYTES else data
+
+
+def read_part(file: ManifestFile, offset: int = 0, length: int = 0) -> bytes | Diagnostic:
+    """Some bytes of a manifest (``length`` 0: all), or the finding that it can't be read or is over `MAX_BYTES`."""
+    assert file.path is not None
+    try:
+        descriptor = os.open(file.path, _OPEN_FLAGS)
+        with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123 (opened without following links)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return _not_a_file(file.name, "isn't a regular file")
+            if status.st_size > MAX_BYTES:
+                return _too_large(file.name)
+            if length:
+                stream.seek(offset)
+                return stream.read(length)
+            data = stream.readall()
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             return _not_a_file(file.name, "isn't a regular file")

@@ -14,11 +14,12 @@ from reconciler.diagnostics import Diagnostic, Position, sort_key
 from reconciler.instants import Minute
 from reconciler.manifests.cache import Cache
 from reconciler.manifests.declaration import window_over
-from reconciler.manifests.files import Folder, ManifestFile, read_manifest
+from reconciler.manifests.files import Folder, ManifestFile, read_part
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.rows import (
     changed_meanwhile,
     findings_from,
+    part_of,
     rebuild,
 )
 from reconciler.manifests.selecting import Selectable, Selector, selects
@@ -60,7 +61,6 @@ class Fleet:
         self.files, self.accounts = files, accounts
         self._diagnostics = diagnostics
         self._inputs = inputs
-        self._held: tuple[ManifestFile, bytes] | None = None
 
     def diagnostics(self, now: Minute) -> tuple[Diagnostic, ...]:
         """Every finding, by place; warnings about windows as of ``now``."""
@@ -82,38 +82,34 @@ class Fleet:
         """The whole account behind a row. Raises `InvalidInput` if its file isn't any more what it was."""
         found = self.cache.row(number)
         file = self._inputs.file(found.folder, found.entry)
-        account = rebuild(file.name, self._bytes(file), found.row).account
+        if file.path is None:
+            data: bytes | Diagnostic = part_of(self._inputs.stdin or b"", found.row)
+        else:
+            data = read_part(file, found.row.offset, found.row.length)
+        if isinstance(data, Diagnostic):
+            raise changed_meanwhile(file.name)
+        account = rebuild(file.name, data, found.row).account
         assert account is not None  # a row is one of a sound document
         return account
 
     def outlines(self) -> Iterator[DeclaredAccount]:
         """All accounts in their order with nothing but their ids, customer numbers and those of their products."""
-        for facts in self.cache.facts():
-            _, products, number, *_ = json.loads(facts.facts)
-            known = tuple(DeclaredProduct(_NOWHERE, ids[0], ids[1]) for ids in products)
-            yield DeclaredAccount(facts.account_id, _NOWHERE, number, user_products=known)
+        for _, account_id, wanted, rest in self.cache.described():
+            products = tuple(DeclaredProduct(_NOWHERE, each[0], each[1]) for each in json.loads(wanted)[1])
+            yield DeclaredAccount(account_id, _NOWHERE, json.loads(rest)[0], user_products=products)
 
     def selected(self, selectors: Sequence[Selector]) -> Iterator[DeclaredAccount]:
         """The accounts that ``selectors`` take, in their order. Raises as `declared` does."""
         by_file = any(selector.kind == "file" for selector in selectors)
-        for facts in self.cache.facts():
-            _, _, _, owner, labels, _ = json.loads(facts.facts)
-            file = self._name_of(facts.number) if by_file else ""
-            if selects(selectors, Selectable(facts.account_id, owner, labels, file)):
-                yield self.declared(facts.number)
+        for number, account_id, _, rest in self.cache.described():
+            _, owner, labels, _ = json.loads(rest)
+            file = self._name_of(number) if by_file else ""
+            if selects(selectors, Selectable(account_id, owner, labels, file)):
+                yield self.declared(number)
 
     def _name_of(self, number: int) -> str:
         found = self.cache.row(number)
         return self._inputs.file(found.folder, found.entry).name
-
-    def _bytes(self, file: ManifestFile) -> bytes:
-        if self._held is None or self._held[0] != file:
-            data = self._inputs.stdin if file.path is None else read_manifest(file)
-            if not isinstance(data, bytes):
-                raise changed_meanwhile(file.name)
-            # Rows that follow each other are mostly of one file.
-            self._held = (file, data)
-        return self._held[1]
 
 
 def _over(name: str, endings: str, now: Minute) -> Iterator[Diagnostic]:

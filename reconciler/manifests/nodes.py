@@ -52,14 +52,13 @@ Node: TypeAlias = "MappingNode | ListNode | str | bool | None"
 class Document:
     """One YAML document that isn't empty; ``sound`` if its text has no error.
 
-    ``start`` and ``end`` bound it in the text of the file, ``at`` is where its root begins. ``refused`` are the
-    places of values that already have a finding, ``quoted`` those of a quoted ``true`` or ``false``, ``ambiguous``
-    the plain scalars that YAML 1.1 tools read as something else than text.
+    ``at`` and ``end`` are where its root begins and ends. ``refused`` are the places of values that already have a
+    finding, ``quoted`` those of a quoted ``true`` or ``false``, ``ambiguous`` the plain scalars that YAML 1.1 tools
+    read as something else than text.
     """
 
     places: Places
     at: Mark
-    start: Mark
     end: Mark
     root: Node = None
     sound: bool = True

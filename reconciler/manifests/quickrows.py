@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from typing import Any, Final
 
 from reconciler import canonical
-from reconciler.instants import BadTime, Minute, parse_declared
+from reconciler.instants import BadTime, Minute, instant_text, parse_declared
+from reconciler.manifests.documents import MAX_DEPTH, NULLS, is_harmless, other_readings
 from reconciler.manifests.facts import (
     ACCOUNT,
     CUSTOMER_NUMBER,
     SUBSCRIPTION_NUMBER,
     USER_PRODUCT,
+    Facts,
+    Place,
     Row,
     digest_of,
     endings_of,
     id_key,
-    known_text,
     number_key,
 )
-from reconciler.manifests.nodes import Document
 from reconciler.model import SYNC_KINDS
 from reconciler.predicates import accepts
 
+_BOOLEANS: Final = {"true": True, "false": False}
+_ACCOUNT_KEYS: Final = ("account_id", "customer_number", "sync", "labels")
 _PRODUCT_KEYS: Final = (
     "product_id",
     "user_product_id",
@@ -33,51 +37,109 @@ _PRODUCT_KEYS: Final = (
 )
 
 
-def quick_row(document: Document, place: tuple[int, int, int], claims: array[int]) -> Row | None:
-    """The row of a document with nothing to say about, straight from its nodes; ``None`` for all others.
+def quick_row(root: Any, place: Place, claims: array[int]) -> Row | None:
+    """The row of a document with nothing to say about, from its composed ``root``; ``None`` for all others.
 
-    It comes to the same row as the long way through `declare` and to the same claims, which are added; a property
-    test holds the two to each other.
+    It comes to the same row as the long way through `reconciler.manifests.declaration.declare` and to the same claims,
+    which are added; a property test holds the two to each other.
     """
-    root: Any = document.root
-    if not document.sound or document.ambiguous or document.quoted or not accepts("account")(root):
+    try:
+        account = _plain(root, 0)
+    except _Unusual:
         return None
-    account_id, number, sync, labels = root["account_id"].lower(), *map(root.get, ("customer_number", "sync", "labels"))
+    if not accepts("account")(account):
+        return None
+    account_id, number, sync, labels = (account.get(key) for key in _ACCOUNT_KEYS)
+    account_id = account_id.lower()
     keys = [id_key(ACCOUNT, account_id)]
     if number is not None:
         keys.append(number_key(CUSTOMER_NUMBER, number))
     products = []
-    ends: list[tuple[Minute, str, int, int]] = []
-    for node in root["user_products"]:
-        product = _quick_product(node, keys)
-        if product is None:
+    for product in account["user_products"]:
+        found = _quick_product(product, keys)
+        if found is None:
             return None
-        products.append(product)
-        wanted, (_, end, _) = product
-        if end is not None and wanted[2] == "activated":
-            at = document.places.at(node.value_marks["valid_to"])
-            ends.append((parse_declared(node["valid_to"]).minute, end, at.line, at.column))
+        products.append(found)
     ids = [wanted[0] for wanted, _ in products if wanted[0] is not None]
     if len(set(ids)) < len(ids):
         return None
+    ends = [*_ends(root, account)] if any(wanted[2] == "activated" and wanted[5] for wanted, _ in products) else []
     if len(products) > 1:
         products.sort(key=_quick_order)
-    facts = canonical.dumps(
-        [
-            {kind: sync[kind] for kind in SYNC_KINDS if kind in sync} if sync is not None else {},
-            [wanted for wanted, _ in products],
-            number,
-            root.get("owner"),
-            {name: labels[name] for name in sorted(labels)} if labels is not None else {},
-            [sent for _, sent in products],
-        ]
+    facts = Facts(
+        canonical.dumps(
+            [
+                {kind: sync[kind] for kind in SYNC_KINDS if kind in sync} if sync is not None else {},
+                [wanted for wanted, _ in products],
+            ]
+        ),
+        canonical.dumps(
+            [
+                number,
+                account.get("owner"),
+                {name: labels[name] for name in sorted(labels)} if labels is not None else {},
+                [sent for _, sent in products],
+            ]
+        ),
     )
     claims.extend(keys)
-    return Row(account_id, digest_of(account_id, facts), *place, len(products), *endings_of(ends), facts)
+    return Row(account_id, digest_of(account_id, facts), *place, len(products), *endings_of(ends), *facts)
+
+
+class _Unusual(Exception):
+    """Something stands here that has to be looked at closely."""
+
+
+def _plain(node: Any, depth: int) -> Any:
+    """A list or mapping of composed nodes as plain values. Raises `_Unusual` where there might be something to say."""
+    if depth > MAX_DEPTH:
+        raise _Unusual
+    if node.id == "mapping":
+        found = {}
+        for key, below in node.value:
+            name = key.value
+            if key.id != "scalar" or not is_harmless(name):
+                raise _Unusual
+            if below.id != "scalar":
+                found[name] = _plain(below, depth + 1)
+            elif below.style != "" or not _has_other_reading(below.value):
+                found[name] = below.value
+            elif name == "protect" and below.value in _BOOLEANS:
+                # The one boolean; under another key the schema refuses it.
+                found[name] = _BOOLEANS[below.value]
+            else:
+                raise _Unusual
+        if len(found) < len(node.value):
+            raise _Unusual
+        return found
+    if node.id == "sequence":
+        return [_plain(item, depth + 1) for item in node.value]
+    raise _Unusual
+
+
+def _has_other_reading(text: str) -> bool:
+    """True for a plain text that is null, or that YAML 1.1 tools read as something else than text."""
+    if text in NULLS:
+        return True
+    first = text[0]
+    if first != "0" and text.isalnum() and not text.isdigit() and first.isdigit():
+        return False  # an id: of numbers, only those in another base hold letters, and these begin with 0
+    read_as = other_readings().get(first)
+    return read_as is not None and read_as(text) is not None
+
+
+def _ends(root: Any, account: Any) -> Iterator[tuple[Minute, str, int, int]]:
+    """The ends of activated products' windows, and where they stand."""
+    nodes = root.value[list(account).index("user_products")][1].value
+    for node, product in zip(nodes, account["user_products"], strict=True):
+        if product.get("state") == "activated" and "valid_to" in product:
+            mark = node.value[list(product).index("valid_to")][1].start_mark
+            end = parse_declared(product["valid_to"])
+            yield end.minute, end.text, mark.line + 1, mark.column + 1
 
 
 def _quick_product(node: Any, keys: list[int]) -> tuple[list[Any], list[Any]] | None:
-    """Both lists of a product in `facts_text`; ``None`` if there is something to say about it. Its claims are added."""
+    """Both lists of a product in `Facts`; ``None`` if there is something to say about it. Its claims are added."""
     product_id, user_product_id, kind, start, end, number = map(node.get, _PRODUCT_KEYS)
     try:
         start = start and parse_declared(start)
@@ -95,8 +157,16 @@ def _quick_product(node: Any, keys: list[int]) -> tuple[list[Any], list[Any]] | 
         keys.append(number_key(SUBSCRIPTION_NUMBER, number))
     state = node.get("state")
     product_id = product_id and product_id.lower()
-    wanted = [product_id, user_product_id, state, kind, known_text(start), known_text(end), number]
-    return wanted, [start and start.text, end and end.text, False]
+    wanted = [
+        product_id,
+        user_product_id,
+        state,
+        kind,
+        start and instant_text(start.minute),
+        end and instant_text(end.minute),
+        number,
+    ]
+    return wanted, [start and start.text, end and end.text, node.get("protect") is True]
 
 
 def _quick_order(product: tuple[list[Any], list[Any]]) -> tuple[str, str]:

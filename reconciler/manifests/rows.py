@@ -20,11 +20,12 @@ from reconciler import canonical
 from reconciler.diagnostics import Diagnostic, Position, Severity
 from reconciler.errors import InvalidInput
 from reconciler.manifests.declaration import Claim, Declaration, declare
-from reconciler.manifests.documents import parse
-from reconciler.manifests.facts import Row, claim_key, digest_of, endings_of, facts_text
+from reconciler.manifests.documents import composed, parse
+from reconciler.manifests.facts import Place, Row, claim_key, digest_of, endings_of, facts_of
 from reconciler.manifests.files import ManifestFile, read_manifest, signature_of
 from reconciler.manifests.nodes import Document
 from reconciler.manifests.quickrows import quick_row
+from reconciler.manifests.text import Mark
 from reconciler.model import DeclaredAccount
 from reconciler.predicates import accepts
 
@@ -32,16 +33,15 @@ from reconciler.predicates import accepts
 class FileRows(NamedTuple):
     """What came of one file: its ``signature`` before it was read and when that was, its bytes' digest, its rows.
 
-    ``read_at`` is in nanoseconds since 1970. ``documents`` counts those that aren't empty; ``claims`` are `claim_key`
-    numbers of all of them, 8 bytes each; ``findings`` is `findings_text`, if there are any. ``same`` says that its
-    bytes are those that are known already, so that nothing else was looked at.
+    ``read_at`` is in nanoseconds since 1970. ``claims`` are `claim_key` numbers of all documents, 8 bytes each;
+    ``findings`` is `findings_text`, if there are any. ``same`` says that its bytes are those that are known already, so
+    that nothing else was looked at.
     """
 
     name: str
     signature: tuple[int, ...] = ()
     read_at: int = 0
     content: bytes = b""
-    documents: int = 0
     rows: tuple[Row, ...] = ()
     claims: bytes = b""
     findings: str | None = None
@@ -85,19 +85,54 @@ def unreadable(name: str, finding: Diagnostic) -> FileRows:
 
 def rows_of_bytes(name: str, data: bytes) -> FileRows:
     """The rows of a file with the bytes ``data``."""
-    found: list[Diagnostic] = []
-    rows: list[Row] = []
-    claims = array("Q")
-    documents = 0
-    spans = _Spans(data)
-    for document in parse(name, data, found.append):
-        documents += 1
-        row = _row(document, spans, found, claims)
-        if row is not None:
-            rows.append(row)
-    texts = findings_text(found) if found else None
+    gathered = _Gathered(name, data)
+    if not gathered.quickly():
+        gathered = _Gathered(name, data)
+        gathered.slowly()
+    findings = findings_text(gathered.found) if gathered.found else None
     content = hashlib.sha256(data).digest()
-    return FileRows(name, (), 0, content, documents, tuple(rows), claims.tobytes(), texts)
+    return FileRows(name, (), 0, content, tuple(gathered.rows), gathered.claims.tobytes(), findings)
+
+
+class _Gathered:
+    """The rows, claims and findings of one file, in one of two ways that come to the same."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.rows: list[Row] = []
+        self.claims = array("Q")
+        self.found: list[Diagnostic] = []
+        self._name, self._data = name, data
+        self._spans = _Spans(data)
+
+    def quickly(self) -> bool:
+        """Go through the file, slowly only where a document needs it; false if the whole file does."""
+        for root in composed(self._data):
+            if root is None:
+                return False
+            place = self._spans.of(root.start_mark, root.end_mark)
+            row = quick_row(root, place, self.claims)
+            if row is not None:
+                self.rows.append(row)
+                continue
+            offset, length, line = place
+            for document in parse(self._name, self._data[offset : offset + length], self.found.append, first_line=line):
+                self._take(document, place)
+            if self.found and self.found[-1].rule == "nesting-too-deep":
+                return False  # which ends the file
+        return True
+
+    def slowly(self) -> None:
+        """Go through the file with everything that there is to say."""
+        for document in parse(self._name, self._data, self.found.append):
+            place = self._spans.of(document.at, document.end)
+            self._take(document, (0, 0, 1) if document.places.altered else place)
+
+    def _take(self, document: Document, place: Place) -> None:
+        declaration = declare(document)
+        self.found += declaration.diagnostics
+        self.claims.extend([claim_key(claim.kind, claim.value) for claim in declaration.claims])
+        if declaration.account is not None:
+            self.rows.append(row_of(declaration, declaration.account, place))
 
 
 def claims_of_files(files: Sequence[ManifestFile], keys: frozenset[int]) -> list[Claim]:
@@ -117,22 +152,9 @@ def claims_of_bytes(name: str, data: bytes, keys: frozenset[int]) -> list[Claim]
     return [claim for claim in claims if claim_key(claim.kind, claim.value) in keys]
 
 
-def _row(document: Document, spans: _Spans, found: list[Diagnostic], claims: array[int]) -> Row | None:
-    """The row of ``document``, if it is sound; its findings and claims are added to what is there."""
-    offset, length = (0, 0) if document.places.altered else spans.of(document)
-    place = (offset, length, document.places.line(document.start))
-    row = quick_row(document, place, claims)
-    if row is not None:
-        return row
-    declaration = declare(document)
-    found.extend(declaration.diagnostics)
-    claims.extend([claim_key(claim.kind, claim.value) for claim in declaration.claims])
-    return None if declaration.account is None else row_of(declaration, declaration.account, place)
-
-
-def row_of(declaration: Declaration, account: DeclaredAccount, place: tuple[int, int, int]) -> Row:
-    """The row of a declaration; ``place`` are offset, length and line."""
-    facts = facts_text(account)
+def row_of(declaration: Declaration, account: DeclaredAccount, place: Place) -> Row:
+    """The row of a declaration that stands at ``place``."""
+    facts = facts_of(account)
     ends = [(each.minute, each.text, each.position.line, each.position.column) for each in declaration.endings]
     return Row(
         account.account_id,
@@ -140,7 +162,7 @@ def row_of(declaration: Declaration, account: DeclaredAccount, place: tuple[int,
         *place,
         len(account.user_products),
         *endings_of(ends),
-        facts,
+        *facts,
     )
 
 
@@ -148,16 +170,15 @@ class _Spans:
     """Turns the parser's places, which count characters, into bytes; documents come in their order."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
         self._mark = 3 if data.startswith(b"\xef\xbb\xbf") else 0
         # Where a character may be several bytes: how far both were counted.
         self._text = None if data.isascii() else data[self._mark :].decode("utf-8", "replace")
         self._characters = self._bytes = 0
 
-    def of(self, document: Document) -> tuple[int, int]:
-        """Offset and length of ``document``, from the beginning of its line."""
-        start = self._at(document.start.index - document.start.column)
-        return start, self._at(document.end.index) - start
+    def of(self, start: Mark, end: Mark) -> Place:
+        """The place of what begins and ends there, from the beginning of its line."""
+        offset = self._at(start.index - start.column)
+        return offset, self._at(end.index) - offset, start.line + 1
 
     def _at(self, index: int) -> int:
         if self._text is None:
@@ -169,21 +190,24 @@ class _Spans:
         return self._mark + self._bytes
 
 
-def rebuild(name: str, data: bytes, row: Row) -> Declaration:
-    """The declaration that ``row`` was made of; ``data`` are the bytes of its file.
+def part_of(data: bytes, row: Row) -> bytes:
+    """The document of ``row`` in its file, or the whole file if it has to be looked for."""
+    return data[row.offset : row.offset + row.length] if row.length else data
+
+
+def rebuild(name: str, part: bytes, row: Row) -> Declaration:
+    """The declaration that ``row`` was made of; ``part`` is the `part_of` its file.
 
     Raises `InvalidInput` if the file holds another one there by now.
     """
-    part, line = (data[row.offset : row.offset + row.length], row.line) if row.length else (data, 1)
-    for document in parse(name, part, _ignore, first_line=line):
-        declaration = declare(document)
-        account = declaration.account
-        if (
-            account is not None
-            and account.account_id == row.account_id
-            and digest_of(row.account_id, facts_text(account)) == row.digest
-        ):
-            return declaration
+    try:
+        for document in parse(name, part, _ignore, first_line=row.line if row.length else 1):
+            declaration = declare(document)
+            account = declaration.account
+            if account is not None and digest_of(account.account_id, facts_of(account)) == row.digest:
+                return declaration
+    except UnicodeError:
+        pass  # cut in the middle of a character
     raise changed_meanwhile(name)
 
 

@@ -1,4 +1,4 @@
-"""Whether nothing is due for an account, told from its facts and the text of what is known of it.
+"""Whether nothing is due for an account, told from the texts of what is wanted and of what is known.
 
 The short way past the planner: it says *quiet* only where the planner would find nothing, now and at any other time,
 and otherwise that the planner has to be asked. A property test holds it to the planner.
@@ -11,15 +11,17 @@ from typing import Any, Final
 
 from reconciler.model import KnownRecord
 
-#: The fields that are compared, by their place in a product's list of facts (`reconciler.manifests.rows.facts_text`).
-_FIELDS: Final = ((3, "subscription_type"), (4, "valid_from"), (5, "valid_to"), (6, "subscription_number"))
+#: Reads text that begins with a value, without looking for spaces around it.
+_decode: Final = json.JSONDecoder().raw_decode
 
 
-def left_over(facts: str, known: KnownRecord) -> tuple[list[Any], int] | None:
-    """The known products that nobody declares and how many are known, if nothing is due; ``None``: ask the planner."""
-    data = json.loads(known.document)
-    wanted = json.loads(facts)
-    sync, products = wanted[0], wanted[1]
+def left_over(wanted: str, known: KnownRecord) -> tuple[list[Any], int] | None:
+    """The known products that nobody declares and how many are known, if nothing is due; ``None``: ask the planner.
+
+    ``wanted`` is what has to be known (`reconciler.manifests.facts.facts_of`).
+    """
+    data, _ = _decode(known.document)
+    (sync, products), _ = _decode(wanted)
     if sync:
         synced = data.get("synced", {})
         for kind, word in sync.items():
@@ -57,10 +59,13 @@ def _matched(products: list[list[Any]], held: list[dict[str, Any]]) -> tuple[lis
 
 
 def _same(want: list[Any], have: dict[str, Any]) -> bool:
+    product_id, _, state, kind, start, end, number = want
     get = have.get
-    if want[0] is not None and get("product_id") != want[0]:
-        return False
-    state = want[2]
-    if state is not None and get("state") != state and not (state == "activated" and get("state") == "pending"):
-        return False
-    return all(want[place] is None or get(name) == want[place] for place, name in _FIELDS)
+    return (
+        (product_id is None or get("product_id") == product_id)
+        and (state is None or get("state") == state or (state == "activated" and get("state") == "pending"))
+        and (kind is None or get("subscription_type") == kind)
+        and (start is None or get("valid_from") == start)
+        and (end is None or get("valid_to") == end)
+        and (number is None or get("subscription_number") == number)
+    )
