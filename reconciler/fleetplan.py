@@ -12,17 +12,18 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 from reconciler import canonical
+from reconciler.canonical import Json
 from reconciler.instants import Minute, minute_of
 from reconciler.manifests.cache import Compared
 from reconciler.manifests.facts import digest_of, facts_of
 from reconciler.manifests.fleet import Fleet
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.settled import Settled, SettledAccounts
-from reconciler.model import DeclaredAccount, KnownRecord, KnownView, known_record
+from reconciler.model import DeclaredAccount, KnownAccount, KnownRecord, KnownView, known_record
 from reconciler.plan import Plan, Unmanaged
-from reconciler.planning.accounts import PlannedAccount, plan_account
+from reconciler.planning.accounts import plan_account
 from reconciler.planning.context import PlanContext
-from reconciler.planning.matching import unmatched
+from reconciler.planning.outcomes import outcome_from_json, outcome_json, outcome_of
 from reconciler.planning.quiet import left_over
 from reconciler.planning.tally import Tally
 
@@ -33,6 +34,7 @@ _ONE_BY_ONE: Final = 0.2
 #: An `until` that no clock reaches.
 _NEVER: Final = 1 << 60
 _NOTHING: Final = (None, None)
+_NOT_AT_ALL: Final = (None, 0)
 
 _Left = TypeVar("_Left")
 _Right = TypeVar("_Right")
@@ -43,7 +45,7 @@ def plan_selected(accounts: Iterable[DeclaredAccount], known: KnownView, context
     tally, digest = Tally(context), FleetDigest()
     for account in accounts:
         digest.add(account.account_id, digest_of(account.account_id, facts_of(account)))
-        tally.add(plan_account(account, known.account(account.account_id), known, context))
+        tally.add(outcome_of(plan_account(account, known.account(account.account_id), known, context)))
     return tally.plan(known, digest.value())
 
 
@@ -80,6 +82,8 @@ class _Planning:
             digest = settled.digest or self._fleet.digest()
         self._write()
         settled.finish(head.lineage, head.serial, digest)
+        for text in settled.outcomes():
+            self._tally.add(outcome_from_json(json.loads(text)))
         self._tally.add_settled(**settled.totals()._asdict())
         self._tally.add_rest(each for account_id, text in settled.rests() for each in _unmanaged(account_id, text))
         return self._tally.plan(self._known, digest)
@@ -129,16 +133,19 @@ class _Planning:
             assert record is not None
             self._keep(self._stranger(record))
             return
-        found = None if record is None else _quiet(facts, record)
-        if found is None:
-            account = self._fleet.declared(facts.number)
-            known = self._known.account(facts.account_id) if record is not None else None
-            planned = plan_account(account, known, self._known, self._context)
-            found = _verdict(facts, record, planned, self._now) if planned.quiet else None
-            if found is None:
-                self._tally.add(planned)
-                found = _unsettled(facts.account_id, record)
-        self._keep(found)
+        quiet = None if record is None else _quiet(facts, record)
+        self._keep(quiet if quiet is not None else self._asked(facts, record))
+
+    def _asked(self, facts: Compared, record: KnownRecord | None) -> Settled:
+        """What the planner says of an account."""
+        account = self._fleet.declared(facts.number)
+        known = self._known.account(facts.account_id) if record is not None else None
+        outcome = outcome_of(plan_account(account, known, self._known, self._context))
+        span = _span(account, known, self._now)
+        head = (facts.account_id, True, *_seen(record), *span)
+        if outcome.quiet and span != _NOT_AT_ALL:
+            return Settled(*head, outcome.products, outcome.held, _rest_text(outcome.unmanaged))
+        return Settled(*head, 0, 0, None, canonical.dumps(outcome_json(outcome)))
 
     def _stranger(self, record: KnownRecord) -> Settled:
         try:
@@ -166,30 +173,28 @@ def _quiet(facts: Compared, record: KnownRecord) -> Settled | None:
     if found is None:
         return None
     rest, held = found
-    text = canonical.dumps([[p.get("product_id"), p.get("user_product_id")] for p in rest]) if rest else None
-    return Settled(facts.account_id, facts.digest, *_seen(record), None, None, facts.products, held, text)
+    ids = [[each.get("product_id"), each.get("user_product_id")] for each in rest]
+    head = (facts.account_id, True, *_seen(record))
+    return Settled(*head, None, None, facts.products, held, canonical.dumps(ids) if ids else None)
 
 
-def _verdict(facts: Compared, record: KnownRecord | None, planned: PlannedAccount, now: Minute) -> Settled | None:
-    """The planner's verdict, with the moments between which it holds; ``None`` if other accounts matter to it."""
-    known, declared = planned.known, planned.declared
+def _span(declared: DeclaredAccount, known: KnownAccount | None, now: Minute) -> tuple[Minute | None, Minute | None]:
+    """The moments between which the planner says the same: no end of a window lies between them."""
     held = known.user_products if known is not None else ()
     own = {product.user_product_id for product in held}
     if any(p.user_product_id is not None and p.user_product_id not in own for p in declared.user_products):
-        return None
+        return _NOT_AT_ALL  # it may be known on another account, now or later
     ends = [end for product in held for end in (product.valid_from, product.valid_to) if isinstance(end, int)]
     for product in declared.user_products:
         ends += [end.minute for end in (product.valid_from, product.valid_to) if end is not None]
     since = max((end for end in ends if end <= now), default=0)
     until = min((end for end in ends if end > now), default=_NEVER)
-    rest = unmatched(known, [product.match for product in planned.products]) if known is not None else ()
-    text = canonical.dumps([[product.product_id, product.user_product_id] for product in rest]) if rest else None
-    return Settled(facts.account_id, facts.digest, *_seen(record), since, until, facts.products, len(held), text)
+    return since, until
 
 
-def _unsettled(account_id: str, record: KnownRecord | None) -> Settled:
-    """There is something to do or to say about this account, or other accounts matter to it."""
-    return Settled(account_id, None, *_seen(record), None, 0, 0, 0, None)
+def _rest_text(rest: Iterable[Unmanaged]) -> str | None:
+    ids: list[Json] = [[each.product_id, each.user_product_id] for each in rest]
+    return canonical.dumps(ids) if ids else None
 
 
 def _seen(record: KnownRecord | None) -> tuple[str | None, str | None]:
@@ -200,7 +205,7 @@ def _stranger(record: KnownRecord) -> Settled:
     """An account that no manifest names."""
     products = json.loads(record.document)["user_products"]
     rest = [[product.get("product_id"), product.get("user_product_id")] for product in products] or [[None, None]]
-    return Settled(record.account_id, None, *_seen(record), None, None, 0, len(products), canonical.dumps(rest))
+    return Settled(record.account_id, False, *_seen(record), None, None, 0, len(products), canonical.dumps(rest))
 
 
 def _unmanaged(account_id: str, rest: str) -> Iterator[Unmanaged]:

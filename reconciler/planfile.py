@@ -110,15 +110,15 @@ def plan_json(plan: Plan) -> dict[str, Json]:
             "oldest_observation": plan.known_state.oldest_observation,
         },
         "summary": dict(plan.summary),
-        "accounts": [_account_json(account) for account in plan.accounts],
+        "accounts": [account_json(account) for account in plan.accounts],
         "steps": [step_json(step) for step in plan.steps],
-        "deferred": [_finding_json(finding, with_action=True) for finding in plan.deferred],
-        "blocked": [_finding_json(finding) for finding in plan.blocked],
+        "deferred": [finding_json(finding, with_action=True) for finding in plan.deferred],
+        "blocked": [finding_json(finding) for finding in plan.blocked],
         "unmanaged": [
             {"account_id": u.account_id, "product_id": u.product_id, "user_product_id": u.user_product_id}
             for u in plan.unmanaged
         ],
-        "warnings": [_finding_json(finding) for finding in plan.warnings],
+        "warnings": [finding_json(finding) for finding in plan.warnings],
         "refusals": [
             {"guard": r.guard, "limit": r.limit, "found": r.found, "accepted": r.accepted, "message": r.message}
             for r in plan.refusals
@@ -230,7 +230,8 @@ def _content(data: dict[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in data.items() if name != "plan_id"}
 
 
-def _account_json(account: AccountPlan) -> Json:
+def account_json(account: AccountPlan) -> Json:
+    """An account with steps in its machine form."""
     return {
         "account_id": account.account_id,
         "customer_number": account.customer_number,
@@ -254,7 +255,8 @@ def _windows_json(windows: tuple[Window, ...] | None) -> Json:
     return [[None if end is None else short_text(end) for end in window] for window in windows]
 
 
-def _finding_json(finding: Finding, *, with_action: bool = False) -> Json:
+def finding_json(finding: Finding, *, with_action: bool = False) -> Json:
+    """A finding in its machine form; only a deferral has an action."""
     data: dict[str, Json] = {
         "account_id": finding.account_id,
         "product_id": finding.product_id,
@@ -277,19 +279,20 @@ def _plan(data: dict[str, Any]) -> Plan:
         manifests=ManifestsInfo(**{**data["manifests"], "select": tuple(data["manifests"]["select"])}),
         known_state=KnownInfo(**data["known_state"]),
         summary=data["summary"],
-        accounts=tuple(_account(account) for account in data["accounts"]),
-        steps=tuple(_step(step) for step in data["steps"]),
-        deferred=tuple(_finding(finding) for finding in data["deferred"]),
-        blocked=tuple(_finding(finding) for finding in data["blocked"]),
+        accounts=tuple(account_from_json(account) for account in data["accounts"]),
+        steps=tuple(step_from_json(step) for step in data["steps"]),
+        deferred=tuple(finding_from_json(finding) for finding in data["deferred"]),
+        blocked=tuple(finding_from_json(finding) for finding in data["blocked"]),
         unmanaged=tuple(Unmanaged(**unmanaged) for unmanaged in data["unmanaged"]),
-        warnings=tuple(_finding(finding) for finding in data["warnings"]),
+        warnings=tuple(finding_from_json(finding) for finding in data["warnings"]),
         refusals=tuple(Refusal(**refusal) for refusal in data["refusals"]),
         plan_id=data["plan_id"],
         steps_digest=data["steps_digest"],
     )
 
 
-def _step(data: dict[str, Any]) -> Step:
+def step_from_json(data: dict[str, Any]) -> Step:
+    """The step behind `step_json`."""
     not_after = data["not_after"]
     return Step(
         **{
@@ -302,7 +305,8 @@ def _step(data: dict[str, Any]) -> Step:
     )
 
 
-def _finding(data: dict[str, Any]) -> Finding:
+def finding_from_json(data: dict[str, Any]) -> Finding:
+    """The finding behind `finding_json`."""
     return Finding(**{**data, "source": _source(data["source"])})
 
 
@@ -310,7 +314,8 @@ def _source(data: dict[str, Any]) -> Source:
     return Source(data["file"], data["line"], data.get("fields", {}))
 
 
-def _account(data: dict[str, Any]) -> AccountPlan:
+def account_from_json(data: dict[str, Any]) -> AccountPlan:
+    """The account behind `account_json`."""
     products = tuple(
         ProductAccess(p["product_id"], p["user_product_id"], _windows(p["access_before"]), _windows(p["access_after"]))
         for p in data["user_products"]

@@ -173,12 +173,22 @@ def test_what_is_kept_of_one_account_falls_with_what_is_learned_of_another(bench
     assert [finding.rule for finding in bench.plan().blocked] == ["wrong-account"]
 
 
-def test_a_step_is_planned_each_time(bench):
+def test_a_step_is_planned_once(bench):
     bench.declare(wants("x", want("a", user="xa", state="activated")))
     bench.learn(has("x", have("a", user="xa", state="deactivated")))
-    for _ in range(2):
+    for asked in ([account_id("x")], [], []):
         assert len(bench.plan().steps) == 1
-        assert bench.asked == [account_id("x")]
+        assert bench.asked == asked
+
+
+def test_a_step_is_planned_again_when_its_lines_move(bench):
+    step = wants("x", want("a", user="xa", state="activated"))
+    bench.declare(step)
+    bench.learn(has("x", have("a", user="xa", state="deactivated")))
+    bench.plan()
+    bench.declare(wants("w"), step)
+    assert bench.plan().steps[0].source.line == 3
+    assert bench.asked == [account_id("w"), account_id("x")]
 
 
 def test_another_provision_service_is_another_scope(bench):

@@ -31,10 +31,11 @@ _TABLES: Final = (
     "CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT UNIQUE, generation INTEGER, lineage TEXT, serial INTEGER, "
     "digest TEXT)",
     "CREATE TABLE changes (generation INTEGER, account_id TEXT)",
-    "CREATE TABLE settled (scope INTEGER, account_id TEXT, declared BLOB, known TEXT, observed_at TEXT, "
-    "since INTEGER, until INTEGER, products INTEGER, held INTEGER, rest TEXT, "
+    "CREATE TABLE settled (scope INTEGER, account_id TEXT, declared INTEGER, known TEXT, observed_at TEXT, "
+    "since INTEGER, until INTEGER, products INTEGER, held INTEGER, rest TEXT, outcome TEXT, "
     "PRIMARY KEY (scope, account_id)) WITHOUT ROWID",
     "CREATE INDEX settled_for_a_while ON settled (scope, until) WHERE until IS NOT NULL",
+    "CREATE INDEX settled_with_outcome ON settled (scope, account_id) WHERE outcome IS NOT NULL",
     "CREATE INDEX settled_with_rest ON settled (scope, account_id) WHERE rest IS NOT NULL",
 )
 # Made when the first files are in: in one go that takes half the time.

@@ -1,7 +1,7 @@
 """Accounts that were judged before, kept in the cache: what they were judged by, and for how long that holds.
 
-A verdict is *nothing is due*; everything else is judged anew each time. It holds while the same is declared, the same
-is known, and the clock is between two moments. Which rules it was judged by is the scope's name.
+What came of an account holds while the same is declared, the same is known, and the clock is between two moments. Which
+rules it was judged by is the scope's name.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from reconciler.manifests.cache import Cache
 class Settled(NamedTuple):
     """What is kept of one account.
 
-    ``declared`` is the digest of what is declared (``None``: nothing is), ``known`` and ``observed_at`` are the digest
-    of what is known and when it was observed (``None``: nothing is). The verdict holds from ``since`` to before
-    ``until``, both ``None`` for ever; an ``until`` of 0 is none, there is something to do or to say. ``products`` are
-    declared, ``held`` are known; ``rest`` is what of them nobody declares, as the planner wants it.
+    ``declared`` is true if anything is. ``known`` and ``observed_at`` are the digest of what is known and when it was
+    observed (``None``: nothing is). What came of it holds from ``since`` to before ``until``, both ``None`` for ever;
+    an ``until`` of 0 is not at all, since other accounts matter to it. ``products`` are declared, ``held`` are known;
+    ``rest`` is what of them nobody declares. Where there is something to do or to say, ``outcome`` has all of it and
+    these three are empty. The last two are the planner's texts.
     """
 
     account_id: str
-    declared: bytes | None
+    declared: bool
     known: str | None
     observed_at: str | None
     since: Minute | None
@@ -31,10 +32,11 @@ class Settled(NamedTuple):
     products: int
     held: int
     rest: str | None
+    outcome: str | None = None
 
 
 class Totals(NamedTuple):
-    """The settled accounts added up: those declared, their products, the known ones, the oldest observation."""
+    """Accounts with nothing to do or to say: those declared, their products, the known ones, the oldest observation."""
 
     accounts: int
     products: int
@@ -72,7 +74,7 @@ class SettledAccounts:
         return {account_id for (account_id,) in rows}
 
     def due(self, now: Minute) -> set[str]:
-        """The accounts with something to do or to say, and those whose verdict doesn't hold at ``now``."""
+        """The accounts of which what was found doesn't hold at ``now``."""
         sql = "SELECT account_id FROM settled WHERE scope = ? AND until IS NOT NULL AND (until <= ? OR since > ?)"
         return {account_id for (account_id,) in self._cache.execute(sql, (self._scope, now, now))}
 
@@ -82,11 +84,11 @@ class SettledAccounts:
         return self._cache.execute(sql, (self._scope,))
 
     def totals(self) -> Totals:
-        """The accounts with a verdict, added up."""
+        """The accounts of which only numbers are needed, added up."""
         sql = (
-            "SELECT count(declared), coalesce(sum(products), 0), coalesce(sum(held), 0), "
-            "min(CASE WHEN declared IS NOT NULL THEN observed_at END) "
-            "FROM settled WHERE scope = ? AND until IS NOT 0"
+            "SELECT coalesce(sum(declared), 0), coalesce(sum(products), 0), coalesce(sum(held), 0), "
+            "min(CASE WHEN declared THEN observed_at END) "
+            "FROM settled WHERE scope = ? AND until IS NOT 0 AND outcome IS NULL"
         )
         return Totals._make(self._cache.execute(sql, (self._scope,)).fetchone())
 
@@ -94,6 +96,11 @@ class SettledAccounts:
         """The accounts with known products that nobody declares, and these, in the order of accounts."""
         sql = "SELECT account_id, rest FROM settled WHERE scope = ? AND rest IS NOT NULL ORDER BY account_id"
         return self._cache.execute(sql, (self._scope,))
+
+    def outcomes(self) -> Iterator[str]:
+        """What there is to do and to say, in the order of accounts."""
+        sql = "SELECT outcome FROM settled WHERE scope = ? AND outcome IS NOT NULL ORDER BY account_id"
+        return (text for (text,) in self._cache.execute(sql, (self._scope,)))
 
     def clear(self) -> None:
         """Forget all accounts."""
@@ -105,7 +112,7 @@ class SettledAccounts:
 
     def put(self, accounts: Iterable[Settled]) -> None:
         """Keep what was found of ``accounts``."""
-        sql = "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        sql = "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._cache.executemany(sql, ((self._scope, *account) for account in accounts))
 
     def finish(self, lineage: str | None, serial: int | None, digest: str) -> None:

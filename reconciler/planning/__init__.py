@@ -13,6 +13,7 @@ The street, each room using only those before it::
     guards        the limits that a plan must keep
     context       what a plan depends on besides manifests and known state
     accounts      one account, its products and syncs together
+    outcomes      what came of one account, as plain values
     tally         accounts added up
     planner       all accounts to one plan
     quiet         the short way past the planner for an account with nothing due

@@ -12,6 +12,7 @@ from reconciler.model import DeclaredAccount, KnownAccount, KnownView
 from reconciler.plan import Plan
 from reconciler.planning.accounts import plan_account
 from reconciler.planning.context import PlanContext
+from reconciler.planning.outcomes import outcome_of
 from reconciler.planning.tally import Tally
 
 
@@ -25,7 +26,7 @@ def make_plan(
     tally = Tally(context)
     for account, seen in _merge(declared, known.accounts()):
         if account is not None:
-            tally.add(plan_account(account, seen, known, context))
+            tally.add(outcome_of(plan_account(account, seen, known, context)))
         elif seen is not None and not context.select:
             tally.add_unmanaged(seen)
     return tally.plan(known, manifests_digest)

@@ -13,21 +13,16 @@ from reconciler.model import KnownAccount, KnownView
 from reconciler.operations import OPERATIONS
 from reconciler.plan import (
     IMPACTS,
-    TAKING,
-    AccountPlan,
     KnownInfo,
     ManifestsInfo,
     Plan,
-    ProductAccess,
     Refusal,
     Step,
     Unmanaged,
 )
 from reconciler.planning import guards
-from reconciler.planning.accounts import PlannedAccount
 from reconciler.planning.context import PlanContext
-from reconciler.planning.drafting import TAKING_GROUP
-from reconciler.planning.matching import unmatched
+from reconciler.planning.outcomes import COUNTED, Outcome
 
 
 class Tally:
@@ -35,7 +30,7 @@ class Tally:
 
     def __init__(self, context: PlanContext) -> None:
         self.context = context
-        self.planned: list[PlannedAccount] = []
+        self.outcomes: list[Outcome] = []
         self.unmanaged: list[Unmanaged] = []
         self.accounts = 0
         self.declared_products = 0
@@ -43,17 +38,16 @@ class Tally:
         self.unchanged = 0
         self.oldest: str | None = None
 
-    def add(self, planned: PlannedAccount) -> None:
-        """Take in a declared account."""
+    def add(self, outcome: Outcome) -> None:
+        """Take in a declared account, in the order of their ids."""
         self.accounts += 1
-        self.declared_products += len(planned.products)
-        self.unchanged += sum(1 for p in planned.products if not (p.drafts or p.deferred or p.blocked))
-        if planned.known is not None:
-            self.known_products += len(planned.known.user_products)
-            self._unmanaged_products(planned)
-            self._observed(planned.known.observed_at)
-        if not planned.quiet:
-            self.planned.append(planned)
+        self.declared_products += outcome.products
+        self.unchanged += outcome.unchanged
+        self.known_products += outcome.held
+        self.unmanaged += outcome.unmanaged
+        self._observed(outcome.observed_at)
+        if not outcome.quiet:
+            self.outcomes.append(outcome)
 
     def add_unmanaged(self, known: KnownAccount) -> None:
         """Take in an account that no manifest names."""
@@ -78,19 +72,14 @@ class Tally:
         if observed is not None and (self.oldest is None or observed < self.oldest):
             self.oldest = observed
 
-    def _unmanaged_products(self, planned: PlannedAccount) -> None:
-        assert planned.known is not None
-        left = unmatched(planned.known, [product.match for product in planned.products])
-        self.unmanaged += [Unmanaged(planned.known.account_id, p.product_id, p.user_product_id) for p in left]
-
     def plan(self, known: KnownView, manifests_digest: str) -> Plan:
         """The plan of all that was taken in."""
         context = self.context
         # Deadlines first, earliest first; a plan that waits behind thousands of calls may miss them.
-        ordered = sorted(self.planned, key=lambda planned: (planned.deadline is None, planned.deadline or 0))
+        ordered = sorted(self.outcomes, key=lambda outcome: (outcome.deadline is None, outcome.deadline or 0))
         steps = tuple(_numbered(ordered))
-        deferred = tuple(finding for planned in self.planned for finding in planned.deferred)
-        blocked = tuple(finding for planned in self.planned for finding in planned.blocked)
+        deferred = tuple(finding for outcome in self.outcomes for finding in outcome.deferred)
+        blocked = tuple(finding for outcome in self.outcomes for finding in outcome.blocked)
         return Plan(
             environment=context.environment,
             host=context.host,
@@ -102,12 +91,12 @@ class Tally:
             ),
             known_state=KnownInfo(known.head.lineage, known.head.serial, self.oldest or known.head.observed_at),
             summary=self._summary(steps, len(deferred), len(blocked)),
-            accounts=tuple(_account_plan(planned) for planned in ordered if planned.drafts),
+            accounts=tuple(outcome.account for outcome in ordered if outcome.steps),
             steps=steps,
             deferred=deferred,
             blocked=blocked,
             unmanaged=tuple(sorted(self.unmanaged, key=lambda each: each.account_id)),
-            warnings=tuple(finding for planned in self.planned for finding in planned.warnings),
+            warnings=tuple(finding for outcome in self.outcomes for finding in outcome.warnings),
             refusals=self._refusals(),
         )
 
@@ -117,16 +106,13 @@ class Tally:
         summary: dict[str, Json] = {operation.action: actions[operation.action] for operation in OPERATIONS}
         summary |= {
             "unchanged": self.unchanged,
-            "adopted": self._count(adopted=True),
+            "adopted": self._found()["adopted"],
             "unmanaged": len(self.unmanaged),
             "deferred": deferred,
             "blocked": blocked,
             "impact": {impact: impacts[impact] for impact in IMPACTS},
         }
         return MappingProxyType(summary)
-
-    def _count(self, *, adopted: bool) -> int:
-        return sum(1 for planned in self.planned for product in planned.products if product.adopted is adopted)
 
     def _refusals(self) -> tuple[Refusal, ...]:
         return guards.judge(
@@ -138,46 +124,23 @@ class Tally:
 
     def _found(self) -> dict[str, int]:
         """What each guard counts."""
-        found: Counter[str] = Counter()
-        for planned in self.planned:
-            for product in planned.products:
-                takes = any(draft.step.impact in TAKING for draft in product.drafts)
-                found["revoked"] += takes
-                found["protected"] += takes and product.match.declared.protect
-                found["changed"] += bool(product.drafts)
-                found["adopted"] += product.adopted
-                found["reactivated"] += any(draft.step.action == "reactivate" for draft in product.drafts)
-                found["blocked"] += bool(product.blocked)
-            found["changed"] += any(draft.group > TAKING_GROUP for draft in planned.drafts)
-            found["blocked"] += sum(1 for f in planned.blocked if f.product_id is None and f.user_product_id is None)
-            found["stale_known"] += bool(planned.drafts) and self._is_stale(planned.known)
-        return dict(found)
+        found = dict.fromkeys((*COUNTED, "stale_known"), 0)
+        for outcome in self.outcomes:
+            for name, count in zip(COUNTED, outcome.counts, strict=True):
+                found[name] += count
+            found["stale_known"] += bool(outcome.steps) and self._is_stale(outcome)
+        return found
 
-    def _is_stale(self, known: KnownAccount | None) -> bool:
+    def _is_stale(self, outcome: Outcome) -> bool:
         age = self.context.max_known_age
-        if age is None or known is None:
+        if age is None or not outcome.is_known:
             return False
-        return known.observed_at is None or known.observed_at < clock_text(self.context.as_of - age)
+        return outcome.observed_at is None or outcome.observed_at < clock_text(self.context.as_of - age)
 
 
-def _numbered(ordered: Iterable[PlannedAccount]) -> Iterator[Step]:
+def _numbered(ordered: Iterable[Outcome]) -> Iterator[Step]:
     number = 0
-    for planned in ordered:
-        if not planned.drafts:
-            continue
-        known = (planned.known or KnownAccount(planned.declared.account_id)).digest()
-        for draft in planned.drafts:
+    for outcome in ordered:
+        for step in outcome.steps:
             number += 1
-            yield replace(draft.step, number=number, known=known)
-
-
-def _account_plan(planned: PlannedAccount) -> AccountPlan:
-    declared = planned.declared
-    products = []
-    for product in planned.products:
-        if not product.drafts:
-            continue
-        step = product.drafts[0].step
-        before, after = product.before.windows(), product.after.windows()
-        products.append(ProductAccess(step.product_id, step.user_product_id, before, after))
-    return AccountPlan(declared.account_id, declared.customer_number, declared.owner, declared.labels, tuple(products))
+            yield replace(step, number=number)

@@ -31,6 +31,13 @@ class AccessView:
         """True if it isn't the same access as before."""
         return self.before != self.after
 
+    @property
+    def taken(self) -> str:
+        """What a step that takes access takes in the end, in words; never "", for that is what a reviewer asks."""
+        if self.lost:
+            return f"lost {self.lost}"
+        return "nothing is lost in the end" if None not in self.windows else "from when isn't known here"
+
 
 def access_of(account: AccountPlan, now: Minute) -> tuple[AccessView, ...]:
     """The access to each product of ``account`` that has steps, as seen from ``now``."""

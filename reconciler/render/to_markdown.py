@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from reconciler.plan import Plan, Unmanaged
+from reconciler.render.accessview import AccessView
 from reconciler.render.escape import code, comment, fenced, html_code
 from reconciler.render.next_command import Invocation
 from reconciler.render.sections import BUDGET, Section, assemble
@@ -19,6 +20,9 @@ from reconciler.render.words import counted
 
 #: Unmanaged products that are listed before the rest is counted.
 _FEW: Final = 20
+
+#: Products that are gained while another is taken, before the rest is counted.
+_INSTEAD: Final = 3
 
 #: A step with the account it belongs to.
 _Placed: TypeAlias = "tuple[AccountView, StepView]"
@@ -94,11 +98,41 @@ def _refusal(refusal: RefusalView) -> str:
 
 def _step_with_account(placed: _Placed) -> str:
     account, step = placed
+    named = step.customer_number is None and account.customer_number is not None
+    customer = f", customer {code(account.customer_number or '')}" if named else ""
     owner = f", owner {code(account.owner)}" if account.owner is not None else ""
-    return _step(step, f" — account {code(step.account_id)}{owner}")
+    return _step(step, f" — account {code(step.account_id)}{customer}{owner}", _consequences(account, step))
 
 
-def _step(step: StepView, where: str = "") -> str:
+def _consequences(account: AccountView, step: StepView) -> list[str]:
+    """What becomes of the access, what is lost of it from when, what the reader gets instead, and why it stays so."""
+    lines = []
+    instead = []
+    for access in account.products:
+        if (access.product_id, access.user_product_id) == (step.product_id, step.user_product_id):
+            lines += [f"access: {_change(access, taken=step.takes)}"] if step.takes or _moves(step, access) else []
+        elif step.takes and access.gained:
+            instead.append(f"at the same time, access to {_product_name(access)}: {_change(access)}")
+    lines += instead[:_INSTEAD]
+    rest = len(instead) - _INSTEAD
+    lines += [f"and to {counted(rest, 'other product')}"] if rest > 0 else []
+    return lines + ([f"no way back: {step.undo.partition(': ')[2]}"] if step.irreversible else [])
+
+
+def _moves(step: StepView, access: AccessView) -> bool:
+    return step.impact != "neutral" and access.changes
+
+
+def _change(access: AccessView, *, taken: bool = False) -> str:
+    lost = f", **{access.taken}**" if taken or access.lost else ""
+    return f"{access.before} → {access.after}{lost}"
+
+
+def _product_name(access: AccessView) -> str:
+    return code(access.user_product_id or access.product_id or "")
+
+
+def _step(step: StepView, where: str = "", consequences: Sequence[str] = ()) -> str:
     impact = f"**{step.impact_words}**" if step.takes else step.impact_words
     final = ", **can't be undone**" if step.irreversible else ""
     lines = [f"- **{step.number}.** `{step.sign}` {code(step.verb)}, {impact}{final}{where}"]
@@ -113,6 +147,7 @@ def _step(step: StepView, where: str = "") -> str:
     ]
     lines += [f"  - {', '.join(ids)}"] if ids else []
     lines += [f"  - {code(change.label)}: {code(change.before)} → {code(change.after)}" for change in step.changes]
+    lines += [f"  - {line}" for line in consequences]
     lines.append(f"  - why: {code(step.reason)}")
     lines += [f"  - must be sent before {step.deadline}"] if step.deadline is not None else []
     lines.append(f"  - from {code(step.place)}")
@@ -124,10 +159,7 @@ def _account(account: AccountView) -> str:
     title += f", customer {html_code(account.customer_number)}" if account.customer_number is not None else ""
     title += f", owner {html_code(account.owner)}" if account.owner is not None else ""
     labels = ", ".join(code(f"{name}={value}") for name, value in account.labels)
-    access = [
-        f"Access to {code(one.user_product_id or one.product_id or '')}: {one.before} → {one.after}"
-        for one in account.access
-    ]
+    access = [f"Access to {_product_name(one)}: {_change(one)}" for one in account.access]
     lines = ([f"Labels: {labels}"] if labels else []) + access
     facts = "\n\n".join(lines) + "\n\n" if lines else ""
     steps = "".join(map(_step, account.steps))
