@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Final
 
 from reconciler import canonical
 from reconciler.canonical import Json
@@ -35,9 +35,6 @@ _ONE_BY_ONE: Final = 0.2
 _NEVER: Final = 1 << 60
 _NOTHING: Final = (None, None)
 _NOT_AT_ALL: Final = (None, 0)
-
-_Left = TypeVar("_Left")
-_Right = TypeVar("_Right")
 
 
 def plan_selected(accounts: Iterable[DeclaredAccount], known: KnownView, context: PlanContext) -> Plan:
@@ -100,25 +97,46 @@ class _Planning:
 
     def _known_otherwise(self) -> Iterator[str]:
         """The accounts of which something else is known than when they were judged."""
-        before = ((account_id, (known, observed)) for account_id, known, observed in self._settled.known())
-        now = ((record.account_id, (record.digest, record.observed_at)) for record in self._known.records())
-        for account_id, one, other in _side_by_side(before, now):
-            # One that is only declared is kept, too, with nothing known.
-            if (one or _NOTHING) != (other or _NOTHING):
-                yield account_id
+        before, now = self._settled.known(), self._known.records()
+        one, other = next(before, None), next(now, None)
+        while one is not None or other is not None:
+            if other is None or (one is not None and one[0] < other.account_id):
+                assert one is not None
+                if one[1] is not None:  # one that is only declared is kept, too
+                    yield one[0]
+                one = next(before, None)
+            elif one is None or other.account_id < one[0]:
+                yield other.account_id
+                other = next(now, None)
+            else:
+                if one[1:] != (other.digest, other.observed_at):
+                    yield one[0]
+                one, other = next(before, None), next(now, None)
 
     def _judge_all(self) -> str:
         """Judge every account; returns the digest of the manifests."""
         self._settled.clear()
         digest = FleetDigest()
-        for _, facts, record in _side_by_side(
-            ((facts.account_id, facts) for facts in self._fleet.cache.compared()),
-            ((record.account_id, record) for record in self._known.records()),
-        ):
+        for facts, record in self._pairs():
             if facts is not None:
                 digest.add(facts.account_id, facts.digest)
             self._judge(facts, record)
         return digest.value()
+
+    def _pairs(self) -> Iterator[tuple[Compared | None, KnownRecord | None]]:
+        """What is declared and what is known of each account, in the order of accounts."""
+        declared, known = self._fleet.cache.compared(), self._known.records()
+        one, other = next(declared, None), next(known, None)
+        while one is not None or other is not None:
+            if other is None or (one is not None and one.account_id < other.account_id):
+                yield one, None
+                one = next(declared, None)
+            elif one is None or other.account_id < one.account_id:
+                yield None, other
+                other = next(known, None)
+            else:
+                yield one, other
+                one, other = next(declared, None), next(known, None)
 
     def _judge_again(self, account_id: str) -> None:
         facts = self._fleet.cache.compared_of(account_id)
@@ -210,21 +228,3 @@ def _stranger(record: KnownRecord) -> Settled:
 
 def _unmanaged(account_id: str, rest: str) -> Iterator[Unmanaged]:
     return (Unmanaged(account_id, product_id, user_product_id) for product_id, user_product_id in json.loads(rest))
-
-
-def _side_by_side(
-    left: Iterator[tuple[str, _Left]], right: Iterator[tuple[str, _Right]]
-) -> Iterator[tuple[str, _Left | None, _Right | None]]:
-    """Both sides, each in the order of its keys, as one."""
-    one, other = next(left, None), next(right, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None
-            yield one[0], one[1], None
-            one = next(left, None)
-        elif one is None or other[0] < one[0]:
-            yield other[0], None, other[1]
-            other = next(right, None)
-        else:
-            yield one[0], one[1], other[1]
-            one, other = next(left, None), next(right, None)

@@ -30,7 +30,7 @@ _PAYWAY: Final = re.compile(_DATE + r" ([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-
 _RFC3339: Final = re.compile(
     _DATE + r"[Tt]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
-_USUAL: Final = re.compile(_DATE + r"(?: [0-9]{2}:[0-9]{2} [+-][0-9]{4}|T[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2})")
+_USUAL: Final = re.compile(_DATE + r"(?: [0-9]{2}:[0-9]{2} [+-][0-9]{4}|T[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2}))")
 _NO_OFFSET: Final = re.compile(_DATE + r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::[0-9]{2}(?:\.[0-9]+)?)?)?")
 _KNOWN: Final = re.compile(
     _DATE + r"[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)? ?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))"
@@ -63,9 +63,9 @@ def parse_declared(text: str) -> Moment:
     Takes Payway's form and RFC 3339; an offset is required, seconds must be zero, a fraction is refused.
     Raises `BadTime`.
     """
-    quick = _quick(text)
-    if quick is not None:
-        return quick
+    usual = usual_time(text)
+    if usual is not None:
+        return Moment(usual[0], usual[1])
     match = _PAYWAY.fullmatch(text) or _RFC3339.fullmatch(text)
     if match is None:
         if _NO_OFFSET.fullmatch(text):
@@ -83,12 +83,15 @@ def parse_declared(text: str) -> Moment:
     return Moment(minute, _payway_text(local, offset))
 
 
-def _quick(text: str) -> Moment | None:
-    """The moment of a time in one of the two usual forms; ``None`` if it has to be looked at closely."""
+def usual_time(text: str) -> tuple[Minute, str, str] | None:
+    """The instant of a declared time in one of the two usual forms, and its texts: as sent, and as `instant_text`.
+
+    ``None`` for every other text; `parse_declared` says what is to be said of it.
+    """
     if _USUAL.fullmatch(text) is None:
         return None
     if text[10] != " ":
-        text = f"{text[:10]} {text[11:16]} {text[16:19]}{text[20:]}"
+        text = f"{text[:10]} {text[11:16]} " + ("+0000" if text[16] == "Z" else text[16:19] + text[20:])
     offset = text[17:]
     if not _is_usual(offset) or not "0001" < text[:4] < "9999":
         return None
@@ -96,7 +99,7 @@ def _quick(text: str) -> Moment | None:
         since = datetime.fromisoformat(text[:16] + offset) - _EPOCH
     except ValueError:
         return None
-    return Moment(since.days * _DAY + since.seconds // 60, text)
+    return since.days * _DAY + since.seconds // 60, text, (_EPOCH_IN_UTC + since).isoformat() + "Z"
 
 
 @lru_cache(maxsize=256)

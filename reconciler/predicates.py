@@ -24,6 +24,10 @@ _OF_MAPPINGS: Final = frozenset(
     {"required", "dependentRequired", "additionalProperties", "properties", "propertyNames", "anyOf"}
 )
 
+_ANY: Final = 10**9
+# A pattern that is nothing but a set of characters, up to the very end.
+_CHARACTERS: Final = re.compile(r"\^(\[[^\]\\]+\])\*\$\(\?!\\n\)")
+
 
 @cache
 def accepts(name: str) -> Predicate:
@@ -62,11 +66,18 @@ def _text(schema: Mapping[str, Any]) -> Predicate:
         if len(schema.keys() - _NOTES) > 2 or not all(isinstance(word, str) for word in words):
             return _ask
         return lambda value: isinstance(value, str) and value in words
-    least, most = schema.get("minLength", 0), schema.get("maxLength", float("inf"))
+    least, most = schema.get("minLength", 0), schema.get("maxLength", _ANY)
     if "pattern" not in schema:
         return lambda value: isinstance(value, str) and least <= len(value) <= most
+    characters = _CHARACTERS.fullmatch(schema["pattern"])
+    if characters is not None:
+        # The same in one look: so many of these characters and nothing else.
+        match = re.compile(f"{characters[1]}{{{least},{most if most != _ANY else ''}}}").fullmatch
+        return lambda value: isinstance(value, str) and match(value) is not None
     # As jsonschema does it: the pattern may match anywhere.
     search = re.compile(schema["pattern"]).search
+    if (least, most) == (0, _ANY):
+        return lambda value: isinstance(value, str) and search(value) is not None
     return lambda value: isinstance(value, str) and least <= len(value) <= most and search(value) is not None
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from typing import Any, Final
 
 from reconciler import canonical
-from reconciler.instants import BadTime, Minute, instant_text, parse_declared
+from reconciler.instants import Minute, usual_time
 from reconciler.manifests.documents import MAX_DEPTH, NULLS, is_harmless, other_readings
 from reconciler.manifests.facts import (
     ACCOUNT,
@@ -30,6 +29,7 @@ _ACCOUNT_KEYS: Final = ("account_id", "customer_number", "sync", "labels")
 _PRODUCT_KEYS: Final = (
     "product_id",
     "user_product_id",
+    "state",
     "subscription_type",
     "valid_from",
     "valid_to",
@@ -55,15 +55,16 @@ def quick_row(root: Any, place: Place, claims: array[int]) -> Row | None:
     if number is not None:
         keys.append(number_key(CUSTOMER_NUMBER, number))
     products = []
-    for product in account["user_products"]:
-        found = _quick_product(product, keys)
+    ends: list[tuple[Minute, str, int, int]] = []
+    nodes = root.value[list(account).index("user_products")][1].value
+    for product, node in zip(account["user_products"], nodes, strict=True):
+        found = _quick_product(product, node, keys, ends)
         if found is None:
             return None
         products.append(found)
     ids = [wanted[0] for wanted, _ in products if wanted[0] is not None]
     if len(set(ids)) < len(ids):
         return None
-    ends = [*_ends(root, account)] if any(wanted[2] == "activated" and wanted[5] for wanted, _ in products) else []
     if len(products) > 1:
         products.sort(key=_quick_order)
     facts = Facts(
@@ -128,45 +129,30 @@ def _has_other_reading(text: str) -> bool:
     return read_as is not None and read_as(text) is not None
 
 
-def _ends(root: Any, account: Any) -> Iterator[tuple[Minute, str, int, int]]:
-    """The ends of activated products' windows, and where they stand."""
-    nodes = root.value[list(account).index("user_products")][1].value
-    for node, product in zip(nodes, account["user_products"], strict=True):
-        if product.get("state") == "activated" and "valid_to" in product:
-            mark = node.value[list(product).index("valid_to")][1].start_mark
-            end = parse_declared(product["valid_to"])
-            yield end.minute, end.text, mark.line + 1, mark.column + 1
+def _quick_product(
+    product: Any, node: Any, keys: list[int], ends: list[tuple[Minute, str, int, int]]
+) -> tuple[list[Any], list[Any]] | None:
+    """Both lists of a product in `Facts`; ``None`` if there is something to say about it.
 
-
-def _quick_product(node: Any, keys: list[int]) -> tuple[list[Any], list[Any]] | None:
-    """Both lists of a product in `Facts`; ``None`` if there is something to say about it. Its claims are added."""
-    product_id, user_product_id, kind, start, end, number = map(node.get, _PRODUCT_KEYS)
-    try:
-        start = start and parse_declared(start)
-        end = end and parse_declared(end)
-    except BadTime:
+    Its claims are added to ``keys``, the end of an activated one's window to ``ends``.
+    """
+    product_id, user_product_id, state, kind, start, end, number = map(product.get, _PRODUCT_KEYS)
+    start, end = start and usual_time(start), end and usual_time(end)
+    if (start is None and "valid_from" in product) or (end is None and ("valid_to" in product or kind == "limited")):
         return None
-    if end is None and kind == "limited":
-        return None
-    if start is not None and end is not None and start.minute >= end.minute:
+    if start and end and start[0] >= end[0]:
         return None
     if user_product_id is not None:
         user_product_id = user_product_id.lower()
         keys.append(id_key(USER_PRODUCT, user_product_id))
     if number is not None:
         keys.append(number_key(SUBSCRIPTION_NUMBER, number))
-    state = node.get("state")
+    if end and state == "activated":
+        mark = node.value[list(product).index("valid_to")][1].start_mark
+        ends.append((end[0], end[1], mark.line + 1, mark.column + 1))
     product_id = product_id and product_id.lower()
-    wanted = [
-        product_id,
-        user_product_id,
-        state,
-        kind,
-        start and instant_text(start.minute),
-        end and instant_text(end.minute),
-        number,
-    ]
-    return wanted, [start and start.text, end and end.text, node.get("protect") is True]
+    wanted = [product_id, user_product_id, state, kind, start and start[2], end and end[2], number]
+    return wanted, [start and start[1], end and end[1], "protect" in product and product["protect"]]
 
 
 def _quick_order(product: tuple[list[Any], list[Any]]) -> tuple[str, str]:
