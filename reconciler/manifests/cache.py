@@ -44,9 +44,10 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS rows_by_ending ON rows (ending) WHERE ending IS NOT NULL",
 )
 _ROW: Final = ", ".join(f"rows.{name}" for name in Row._fields)
-_PUT_ROW: Final = f"INSERT INTO rows VALUES (NULL, ?, {', '.join('?' * len(Row._fields))})"  # noqa: S608
-_PUT_FILE: Final = f"INSERT OR REPLACE INTO files VALUES ({', '.join('?' * 14)})"  # noqa: S608
+_PUT_ROW: Final = f"INSERT INTO rows VALUES (?, ?, {', '.join('?' * len(Row._fields))})"  # noqa: S608
+_PUT_FILE: Final = f"INSERT INTO files VALUES ({', '.join('?' * 14)})"  # noqa: S608
 _COMPARED: Final = "rows.id, account_id, digest, products, wanted"
+_UNSIGNED: Final = (None,) * 5
 #: KiB of pages that are held in memory.
 _PAGES: Final = 48 * 1024
 
@@ -58,6 +59,15 @@ class CachedFile(NamedTuple):
     signature: tuple[int, ...]
     read_at: int
     content: bytes
+
+
+class Read(NamedTuple):
+    """A file that was read: its ``folder``, its ``entry`` there, its number if it is kept already, and its rows."""
+
+    folder: str
+    entry: str
+    old: int | None
+    rows: FileRows
 
 
 class Compared(NamedTuple):
@@ -165,21 +175,30 @@ class Cache:
         """The folders of all files that are kept."""
         return [folder for (folder,) in self.execute("SELECT DISTINCT folder FROM files")]
 
-    def put(self, folder: str, entry: str, rows: FileRows) -> int:
-        """Keep a file's rows instead of those it had; returns its number."""
-        execute = self.execute
-        old = execute("SELECT id, first, last FROM files WHERE folder = ? AND entry = ?", (folder, entry)).fetchone()
-        if old is not None:
-            self._forget_rows(*old[1:])
-        (first,) = execute("SELECT coalesce(max(id), 0) + 1 FROM rows").fetchone()
-        last = first + len(rows.rows) - 1
-        signature = rows.signature or (None,) * 5
-        values = (rows.read_at, rows.content, first, last, rows.claims, rows.findings)
-        number = execute(_PUT_FILE, (old and old[0], folder, entry, *signature, *values)).lastrowid or 0
-        self.executemany(_PUT_ROW, ((number, *row) for row in rows.rows))
+    def put(self, files: Sequence[Read]) -> list[int]:
+        """Keep the rows of some files, instead of those they had; returns the files' numbers."""
+        numbers: list[int] = []
+        file_values: list[tuple[Any, ...]] = []
+        row_values: list[tuple[Any, ...]] = []
+        (number, first) = self.execute(
+            "SELECT (SELECT coalesce(max(id), 0) + 1 FROM files), (SELECT coalesce(max(id), 0) + 1 FROM rows)"
+        ).fetchone()
+        begin = first
+        for folder, entry, old, rows in files:
+            if old is not None:
+                self.forget(old)
+            last = first + len(rows.rows) - 1
+            signature = rows.signature or _UNSIGNED
+            values = (rows.read_at, rows.content, first, last, rows.claims, rows.findings)
+            file_values.append((number, folder, entry, *signature, *values))
+            row_values += [(place, number, *row) for place, row in enumerate(rows.rows, first)]
+            numbers.append(number)
+            number, first = number + 1, last + 1
+        self.executemany(_PUT_FILE, file_values)
+        self.executemany(_PUT_ROW, row_values)
         if self._scoped:
-            self._log(first, last)
-        return number
+            self._log(begin, first - 1)
+        return numbers
 
     def still(self, number: int, signature: Sequence[int], read_at: int) -> None:
         """A file that was read again holds what it held: only its signature is another one."""

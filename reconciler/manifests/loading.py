@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from reconciler import canonical
 from reconciler.diagnostics import Diagnostic
-from reconciler.manifests.cache import Cache, CachedFile
+from reconciler.manifests.cache import Cache, CachedFile, Read
 from reconciler.manifests.declaration import Claim
 from reconciler.manifests.files import STDIN_NAME, Found, ManifestFile, read_manifest, signature_of
 from reconciler.manifests.fleet import SINGLE, Fleet, Inputs
@@ -196,14 +196,18 @@ class _Loading:
         return rows_of_bytes(file.name, data)
 
     def _take(self, chunk: list[_Todo], found: list[FileRows]) -> None:
-        present = []
+        present: list[int] = []
+        new: list[Read] = []
         for todo, rows in zip(chunk, found, strict=True):
-            if rows.same and todo.cached is not None:
-                self._cache.still(todo.cached.number, rows.signature, rows.read_at)
-                present.append(todo.cached.number)
+            old = todo.cached.number if todo.cached is not None else None
+            if rows.same and old is not None:
+                self._cache.still(old, rows.signature, rows.read_at)
+                present.append(old)
             else:
-                present.append(self._cache.put(todo.folder, todo.entry, rows))
-                self._changed = True
+                new.append(Read(todo.folder, todo.entry, old, rows))
+        if new:
+            self._changed = True
+            present += self._cache.put(new)
         self._cache.present(present)
 
     def _crossed(self, name: str) -> Iterator[Diagnostic]:
