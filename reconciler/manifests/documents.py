@@ -7,6 +7,7 @@ be is not known here (`reconciler.validation` asks the schema).
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
@@ -109,17 +110,15 @@ def _is_unusual(data: bytes) -> bool:
 def _composer() -> Callable[[bytes], Any]:
     import yaml
 
-    class Composer(yaml.CBaseLoader):
-        """Composes nodes without looking for their tags."""
+    class Composer(yaml.cyaml.CParser):  # type: ignore[name-defined, misc]  # the stubs don't know it
+        """Composes nodes without looking for their tags: these three are called for each of them."""
 
         def resolve(self, kind: object, value: object, implicit: object) -> None:
             """No tag."""
 
-        def descend_resolver(self, node: object, index: object) -> None:
-            """Nothing to do."""
-
-        def ascend_resolver(self) -> None:
-            """Nothing to do."""
+        # Nothing to do, said by two that Python needn't run.
+        descend_resolver = operator.is_
+        ascend_resolver = tuple
 
     return Composer
 

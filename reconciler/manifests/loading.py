@@ -214,7 +214,7 @@ class _Loading:
         """What is found across files."""
         text = self._cache.crossed(name)
         if text is None:
-            keys = repeated(lambda: (numbers for _, _, numbers in self._cache.claims()))
+            keys = repeated(self._cache.claim_numbers)
             text = findings_text(duplicates(self._claims(keys)) if keys else ())
             self._cache.keep_crossed(name, text)
         return findings_from(text)
