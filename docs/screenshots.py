@@ -1,7 +1,7 @@
-"""Photographs for the docs: the terminal, the comment and the HTML report of the worked fleet (`make screenshots`).
+"""Photographs for the docs: terminal and comment of the walk-through, the report of the worked fleet.
 
-The real commands plan and apply the worked fleet on the embedded simulator, in a folder of their own; Chromium draws
-what they wrote. PNGs in ``docs/images/``, small enough for a page.
+The real commands type `docs/walkthrough.md` again and plan the worked fleet, on the embedded simulator and in folders
+of their own; Chromium draws what they wrote. PNGs in ``docs/images/``, small enough for a page (`make screenshots`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from support.browser import Browser, browsing
 from support.commands import ROOT, run
+from support.pages import page as read_page
+from support.pages import replayed, start
 from support.terminal import at_terminal
 
 IMAGES = ROOT / "docs" / "images"
@@ -31,7 +33,7 @@ MOST = 300 * 1024
 #: Lines are made for 80 columns; a plan's id, which is never cut, needs two more.
 COLUMNS = 82
 
-#: Height in CSS pixels of what is shown of a long page.
+#: Height in CSS pixels of what is shown of a long comment or report.
 LONGEST = 1180
 
 TERMINAL = Template(
@@ -73,10 +75,10 @@ def written(*arguments: str, folder: Path) -> str:
     return done.out
 
 
-def seen(*arguments: str, folder: Path) -> str:
-    """What is left of a command's output at a terminal when it has ended, with its colours."""
+def seen(*arguments: str, folder: Path, code: int = 0) -> str:
+    """What is left of a command's output at a terminal when it has ended with ``code``, with its colours."""
     with at_terminal(*arguments, cwd=folder, env=ENVIRONMENT) as person:
-        assert person.ended() == 0, person.shown
+        assert person.ended() == code, person.shown
         lines = _CURSOR.sub("", person.shown).replace("\r\n", "\n")
     return _AGAIN.sub("", lines)
 
@@ -94,10 +96,10 @@ def terminal(command: str, ansi: str) -> str:
     return TERMINAL.substitute(text=shown)
 
 
-def shortened(text: str) -> str:
-    """The first and last lines of a long output, in whole paragraphs."""
+def shortened(text: str, first: int, last: int) -> str:
+    """The first and last paragraphs of a long output."""
     parts = text.split("\n\n")
-    return "\n\n".join([*parts[:5], "     ⋮", *parts[-2:]])
+    return "\n\n".join([*parts[:first], "     ⋮", *parts[-last:]])
 
 
 def comment(markdown: str) -> str:
@@ -108,16 +110,22 @@ def comment(markdown: str) -> str:
 
 def pages(folder: Path) -> dict[str, str]:
     """Every page to be photographed, by the name of its picture."""
-    shutil.copytree(ROOT / "manifests", folder / "manifests")
-    shutil.copy(ROOT / "examples" / "known-state.json", folder)
-    written("state", "import", "known-state.json", folder=folder)
-    planned = seen("plan", "--out", "plan.json", folder=folder)
-    report = written("show", "plan.json", "--format", "html", folder=folder)
-    markdown = written("show", "plan.json", "--format", "markdown", folder=folder)
-    applied = seen("apply", "plan.json", folder=folder)
+    walk = start(folder)
+    replayed(read_page("walkthrough.md"), walk, until="--out plan.json; echo")
+    planned = seen("plan", "--out", "plan.json", folder=walk.folder, code=5)
+    markdown = written("show", "plan.json", "--format", "markdown", folder=walk.folder)
+    written("plan", "--out", "plan.json", "--accept", "protected", folder=walk.folder)
+    walk.typed("git switch -q main && git merge -q weekend-instead-of-daily")
+    applied = seen("apply", "--expect", "plan.json", folder=walk.folder)
+
+    fleet = folder / "fleet"
+    shutil.copytree(ROOT / "manifests", fleet / "manifests")
+    shutil.copy(ROOT / "examples" / "known-state.json", fleet)
+    written("state", "import", "known-state.json", folder=fleet)
+    report = written("plan", "--format", "html", folder=fleet)
     return {
-        "terminal-plan": terminal("reconciler plan -e simulator --out plan.json", shortened(planned)),
-        "terminal-apply": terminal("reconciler apply -e simulator plan.json", applied),
+        "terminal-plan": terminal("reconciler plan -e simulator --out plan.json", planned),
+        "terminal-apply": terminal("reconciler apply -e simulator --expect plan.json", shortened(applied, 2, 4)),
         "comment": comment(markdown),
         "report": report,
         "report-dark": report,
@@ -160,7 +168,8 @@ def take(browser: Browser, name: str, page: Path, target: Path) -> None:
     right, bottom = browser.run(
         "const r = document.body.firstElementChild.getBoundingClientRect(); return [r.right, r.bottom].map(Math.ceil)"
     )
-    browser.photograph(target, width=right + 16, height=min(bottom + 16, LONGEST))
+    longest = LONGEST if name == "comment" else bottom + 16
+    browser.photograph(target, width=right + 16, height=min(bottom + 16, longest))
 
 
 def main() -> int:
