@@ -45,7 +45,7 @@ def plan(
 ) -> ExitCode:
     """Show which calls would bring Payway to what the manifests declare, in their order, and why.
 
-    Nothing is called and nothing is written but the file of --out. Exits 5 if a guard refuses the plan.
+    Nothing is called, and nothing is written but the file of --out and a cache. Exits 5 if a guard refuses the plan.
     The file of --out is the real plan, also with --pseudonymize.
     """
     from reconciler.files import check_writable, write_atomically
