@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.diagnostics import Position
 from reconciler.manifests import documents
-from reconciler.manifests.documents import ListNode, MappingNode, parse
+from reconciler.manifests.documents import parse
+from reconciler.manifests.nodes import ListNode, MappingNode
 from reconciler.manifests.text import place
 
 

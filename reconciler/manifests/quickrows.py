@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from reconciler import canonical
 from reconciler.instants import Minute, usual_time
-from reconciler.manifests.documents import MAX_DEPTH, NULLS, is_harmless, other_readings
+from reconciler.manifests.building import MAX_DEPTH, NULLS
+from reconciler.manifests.documents import is_harmless, other_readings
 from reconciler.manifests.facts import (
     ACCOUNT,
     CUSTOMER_NUMBER,

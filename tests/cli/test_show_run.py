@@ -4,7 +4,7 @@ import json
 
 import pytest
 from support.commands import call
-from support.html import parse, summary
+from support.pagereading import parse, summary
 
 E = ("-e", "simulator")
 

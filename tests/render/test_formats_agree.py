@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 from support.fleets import fleets
-from support.html import numbers, parse, summary
+from support.pagereading import numbers, parse, summary
 from support.planfiles import SEALED
 from support.planning import plan
 

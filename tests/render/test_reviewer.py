@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 from support.fleets import fleets
-from support.html import parse
+from support.pagereading import parse
 from support.planning import NOW_TEXT, have, minute, plan, want, wants
 
 from reconciler.render import plan_to_markdown

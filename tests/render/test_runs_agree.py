@@ -8,7 +8,7 @@ import jsonschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.commands import ROOT
-from support.html import parse, summary
+from support.pagereading import parse, summary
 
 from reconciler import render
 from reconciler.applying.runreport import OUTCOMES, RunReport, StepReport

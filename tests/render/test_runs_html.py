@@ -4,7 +4,7 @@ import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.html import parse, summary
+from support.pagereading import parse, summary
 from support.reports import MIXED, poisoned, report, step
 
 from reconciler.render import report_to_html, report_to_text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.commands import call
-from support.html import numbers, parse, summary
+from support.pagereading import numbers, parse, summary
 
 from reconciler.instants import parse_known
 from reconciler.operations import body_bytes
