@@ -108,7 +108,7 @@ def commands_page() -> str:
         "## Options of every command\n",
         _table(("option", "variable", "what it does"), map(_common_row, COMMON)),
     ]
-    root = click.Context(app, info_name="reconciler")
+    root = click.Context(app, info_name="reconciler", **app.context_settings)
     for name in COMMANDS:
         command = app.get_command(root, name)
         assert command is not None
