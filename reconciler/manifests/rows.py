@@ -6,6 +6,7 @@ keep. A row leads back to its document, which is built in full only for an accou
 
 from __future__ import annotations
 
+import codecs
 import gc
 import hashlib
 import json
@@ -123,9 +124,11 @@ class _Gathered:
 
     def slowly(self) -> None:
         """Go through the file with everything that there is to say."""
+        # Byte order marks after the first are skipped by the parser, some without counting them.
+        marked = self._data.rfind(codecs.BOM_UTF8) > 0
         for document in parse(self._name, self._data, self.found.append):
             place = self._spans.of(document.at, document.end)
-            self._take(document, (0, 0, 1) if document.places.altered else place)
+            self._take(document, (0, 0, 1) if marked or document.places.altered else place)
 
     def _take(self, document: Document, place: Place) -> None:
         declaration = declare(document)
