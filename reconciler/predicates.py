@@ -62,11 +62,14 @@ def _boolean(value: Any) -> bool:
 
 def _text(schema: Mapping[str, Any]) -> Predicate:
     if "enum" in schema or "const" in schema:
-        words = frozenset(schema["enum"] if "enum" in schema else [schema["const"]])
-        if len(schema.keys() - _NOTES) > 2 or not all(isinstance(word, str) for word in words):
+        choices = schema["enum"] if "enum" in schema else [schema["const"]]
+        if len(schema.keys() - _NOTES) > 2 or not all(isinstance(word, str) for word in choices):
             return _ask
+        words = frozenset(choices)
         return lambda value: isinstance(value, str) and value in words
     least, most = schema.get("minLength", 0), schema.get("maxLength", _ANY)
+    if type(least) is not int or type(most) is not int or least > most:
+        return _ask
     if "pattern" not in schema:
         return lambda value: isinstance(value, str) and least <= len(value) <= most
     characters = _CHARACTERS.fullmatch(schema["pattern"])
@@ -89,7 +92,7 @@ def _list(schema: Mapping[str, Any]) -> Predicate:
 
 
 def _mapping(schema: Mapping[str, Any]) -> Predicate:
-    if any(branch.keys() != {"required"} for branch in schema.get("anyOf", ())):
+    if any(not isinstance(branch, Mapping) or branch.keys() != {"required"} for branch in schema.get("anyOf", ())):
         return _ask
     of_keys = _keys(schema)
     by_key = {key: compile_predicate(below) for key, below in schema.get("properties", {}).items()}
