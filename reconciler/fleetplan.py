@@ -69,7 +69,7 @@ class _Planning:
 
     def plan(self) -> Plan:
         """Judge what has to be judged, and add everything up."""
-        settled, head = self._settled, self._known.head
+        settled = self._settled
         due = self._due()
         if due is None:
             digest = self._judge_all()
@@ -78,7 +78,7 @@ class _Planning:
                 self._judge_again(account_id)
             digest = settled.digest or self._fleet.digest()
         self._write()
-        settled.finish(head.lineage, head.serial, digest)
+        settled.finish(self._known.head.mark, digest)
         for text in settled.outcomes():
             self._tally.add(outcome_from_json(json.loads(text)))
         self._tally.add_settled(**settled.totals()._asdict())
@@ -91,7 +91,7 @@ class _Planning:
         if due is None:
             return None
         due |= self._settled.due(self._now)
-        if not self._settled.knows(self._known.head.lineage, self._known.head.serial):
+        if not self._settled.knows(self._known.head.mark):
             due |= set(self._known_otherwise())
         return due if len(due) <= max(_PAGE, _ONE_BY_ONE * self._fleet.accounts) else None
 

@@ -280,12 +280,17 @@ def product_order(product: HasProductIds) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class KnownHead:
-    """Which store or snapshot known state comes from: lineage and serial are ``None`` where it doesn't say."""
+    """Which store or snapshot known state comes from: lineage and serial are ``None`` where it doesn't say.
+
+    ``mark`` is another one after each change, also where a serial comes round again after a backup was put back; a
+    snapshot has none, since anybody may edit it.
+    """
 
     environment: str
     lineage: str | None = None
     serial: int | None = None
     observed_at: str | None = None
+    mark: str | None = None
 
 
 class KnownRecord(NamedTuple):

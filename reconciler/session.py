@@ -131,7 +131,9 @@ class Session:
         moment = at if at is not None else now
         with open_fleet(self.settings.manifests, self.reading) as fleet:
             found = fleet.diagnostics(minute_of(moment))
-            _refuse_errors(found)
+            if any(diagnostic.is_error for diagnostic in found):
+                fleet.cache.save()  # what was read needn't be read again
+                raise _refused(found)
             context = self._context(moment, now, accepted, tuple(select))
             plan = seal(_made(fleet, self.known(), context, selectors))
             return Planned(plan, found, tuple(fleet.outlines()) if outlines else ())
@@ -174,13 +176,12 @@ class Session:
         return frozenset(names)
 
 
-def _refuse_errors(found: Sequence[Diagnostic]) -> None:
+def _refused(found: Sequence[Diagnostic]) -> InvalidInput:
     errors = tuple(diagnostic for diagnostic in found if diagnostic.is_error)
-    if errors:
-        count = len(errors)
-        raise InvalidInput(
-            f"the manifests have {count} error{'s' if count > 1 else ''}; nothing was planned", diagnostics=errors
-        )
+    count = len(errors)
+    return InvalidInput(
+        f"the manifests have {count} error{'s' if count > 1 else ''}; nothing was planned", diagnostics=errors
+    )
 
 
 def _made(fleet: Fleet, known: KnownView, context: PlanContext, selectors: Sequence[Selector]) -> Plan:

@@ -28,8 +28,7 @@ _TABLES: Final = (
     "first INTEGER, last INTEGER, claims BLOB, findings TEXT, UNIQUE (folder, entry))",
     "CREATE TABLE rows (id INTEGER PRIMARY KEY, file INTEGER, account_id TEXT, digest BLOB, offset INTEGER, "
     "length INTEGER, line INTEGER, products INTEGER, ending INTEGER, endings TEXT, wanted TEXT, rest TEXT)",
-    "CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT UNIQUE, generation INTEGER, lineage TEXT, serial INTEGER, "
-    "digest TEXT)",
+    "CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT UNIQUE, generation INTEGER, mark TEXT, digest TEXT)",
     "CREATE TABLE changes (generation INTEGER, account_id TEXT)",
     "CREATE TABLE settled (scope INTEGER, account_id TEXT, declared INTEGER, known TEXT, observed_at TEXT, "
     "since INTEGER, until INTEGER, products INTEGER, held INTEGER, rest TEXT, outcome TEXT, "

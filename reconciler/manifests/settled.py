@@ -50,16 +50,16 @@ class SettledAccounts:
     def __init__(self, cache: Cache, name: str) -> None:
         self._cache = cache
         execute = cache.execute
-        row = execute("SELECT id, generation, lineage, serial, digest FROM scopes WHERE name = ?", (name,)).fetchone()
+        row = execute("SELECT id, generation, mark, digest FROM scopes WHERE name = ?", (name,)).fetchone()
         self.is_new = row is None
         if row is None:
             scope = execute("INSERT INTO scopes (name, generation) VALUES (?, -1)", (name,)).lastrowid
-            row = (scope, -1, None, None, None)
-        self._scope, self._generation, self._lineage, self._serial, self._digest = row
+            row = (scope, -1, None, None)
+        self._scope, self._generation, self._mark, self._digest = row
 
-    def knows(self, lineage: str | None, serial: int | None) -> bool:
-        """True if known state is still the one that all verdicts are about."""
-        return lineage is not None and (self._lineage, self._serial) == (lineage, serial)
+    def knows(self, mark: str | None) -> bool:
+        """True if known state is still the one that all of it is about; ``mark`` as in `KnownHead`."""
+        return mark is not None and self._mark == mark
 
     @property
     def digest(self) -> str | None:
@@ -115,8 +115,14 @@ class SettledAccounts:
         sql = "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._cache.executemany(sql, ((self._scope, *account) for account in accounts))
 
-    def finish(self, lineage: str | None, serial: int | None, digest: str) -> None:
+    def finish(self, mark: str | None, digest: str) -> None:
         """All accounts are judged by this known state and these manifests."""
-        sql = "UPDATE scopes SET generation = ?, lineage = ?, serial = ?, digest = ? WHERE id = ?"
-        self._cache.execute(sql, (self._cache.generation, lineage, serial, digest, self._scope))
-        self._cache.execute("DELETE FROM changes WHERE generation <= (SELECT min(generation) FROM scopes)")
+        execute = self._cache.execute
+        sql = "UPDATE scopes SET generation = ?, mark = ?, digest = ? WHERE id = ?"
+        execute(sql, (self._cache.generation, mark, digest, self._scope))
+        execute("DELETE FROM changes WHERE generation <= (SELECT min(generation) FROM scopes)")
+        if execute("SELECT count(*) > (SELECT count(*) FROM rows) FROM changes").fetchone()[0]:
+            # Scopes that nobody plans for any more would keep changes for ever.
+            execute("DELETE FROM settled WHERE scope != ?", (self._scope,))
+            execute("DELETE FROM scopes WHERE id != ?", (self._scope,))
+            execute("DELETE FROM changes")

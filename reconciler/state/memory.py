@@ -35,6 +35,7 @@ def copy_of(store: Store) -> MemoryStore:
         view.head.environment,
         lineage=view.head.lineage,
         serial=view.head.serial or 0,
+        mark=view.head.mark,
         filled=store.is_filled(),
         under=_Under(view, store.account, store.entries, store.written_by, last),
         runs=store.runs(),
@@ -66,6 +67,7 @@ class MemoryStore:
         *,
         lineage: str | None = None,
         serial: int = 0,
+        mark: str | None = None,
         filled: bool = False,
         under: _Under | None = None,
         runs: tuple[Run, ...] = (),
@@ -73,6 +75,7 @@ class MemoryStore:
         self._environment = environment
         self._lineage = lineage or uuid.uuid4().hex
         self._serial = serial
+        self._mark = mark or self._lineage
         self._filled = filled
         self._under = under or _nothing(environment)
         self._changed: dict[str, KnownAccount | None] = {}
@@ -93,6 +96,7 @@ class MemoryStore:
             self._environment,
             lineage=self._lineage,
             serial=self._serial,
+            mark=self._mark,
             filled=self._filled,
             under=self._under,
             runs=self.runs(),
@@ -106,7 +110,7 @@ class MemoryStore:
         # Of a copy, the underlying head counts as it stood: reading a million accounts to do better isn't worth it.
         times = [self._under.view.head.observed_at, *(a.observed_at for a in self._changed.values() if a is not None)]
         oldest = min((time for time in times if time is not None), default=None)
-        return KnownHead(self._environment, self._lineage, self._serial, oldest)
+        return KnownHead(self._environment, self._lineage, self._serial, oldest, self._mark)
 
     def is_filled(self) -> bool:
         return self._filled
@@ -204,6 +208,7 @@ class MemoryStore:
     def _commit(self, change: _MemoryChange) -> None:
         if change.accounts:
             self._serial += 1
+            self._mark = uuid.uuid4().hex
         self._changed.update(change.accounts)
         self._written.update(
             {key: None if account is None else change.written.get(key) for key, account in change.accounts.items()}

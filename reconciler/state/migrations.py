@@ -20,7 +20,8 @@ FIRST: Final = Migration(
     (
         """CREATE TABLE meta (
             id INTEGER PRIMARY KEY CHECK (id = 1), lineage TEXT NOT NULL, environment TEXT NOT NULL,
-            serial INTEGER NOT NULL, created_at TEXT NOT NULL, filled INTEGER NOT NULL)""",
+            serial INTEGER NOT NULL, created_at TEXT NOT NULL, filled INTEGER NOT NULL,
+            mark TEXT NOT NULL)""",
         """CREATE TABLE accounts (
             account_id TEXT PRIMARY KEY, customer_number TEXT, document TEXT NOT NULL, digest TEXT NOT NULL,
             observed_at TEXT, entry INTEGER) WITHOUT ROWID""",

@@ -20,7 +20,8 @@ FIRST: Final = Migration(
     (
         """CREATE TABLE meta (
             id INTEGER PRIMARY KEY CHECK (id = 1), lineage TEXT NOT NULL, environment TEXT NOT NULL,
-            serial BIGINT NOT NULL, created_at TEXT NOT NULL, filled INTEGER NOT NULL)""",
+            serial BIGINT NOT NULL, created_at TEXT NOT NULL, filled INTEGER NOT NULL,
+            mark TEXT NOT NULL)""",
         """CREATE TABLE accounts (
             account_id TEXT COLLATE "C" PRIMARY KEY, customer_number TEXT, document TEXT NOT NULL,
             digest TEXT NOT NULL, observed_at TEXT COLLATE "C", entry BIGINT)""",
@@ -125,7 +126,7 @@ def _migrate(database: Database, environment: str, lineage: str) -> None:
                 row = (migration.number, migration.name, migration.checksum, now)
                 database.all("INSERT INTO migrations VALUES (?, ?, ?, ?)", row)
         if version == 0:
-            database.all("INSERT INTO meta VALUES (1, ?, ?, 0, ?, 0)", (lineage, environment, now))
+            database.all("INSERT INTO meta VALUES (1, ?, ?, 0, ?, 0, ?)", (lineage, environment, now, lineage))
 
 
 def _make_schema(database: Database) -> None:

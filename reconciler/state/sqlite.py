@@ -87,8 +87,9 @@ def _prepare(database: Database, *, create: bool, environment: str | None, read_
     if not read_only and version < migrations.MIGRATIONS[-1].number:
         with database.transaction():
             if migrations.migrate(database) == 0:
-                row: tuple[Any, ...] = (uuid.uuid4().hex, environment, clock_text(datetime.now(UTC)))
-                database.all("INSERT INTO meta VALUES (1, ?, ?, 0, ?, 0)", row)
+                lineage = uuid.uuid4().hex
+                row: tuple[Any, ...] = (lineage, environment, clock_text(datetime.now(UTC)), lineage)
+                database.all("INSERT INTO meta VALUES (1, ?, ?, 0, ?, 0, ?)", row)
     found = head_of(database).environment
     if environment is not None and environment != found:
         raise InvalidInput(

@@ -6,6 +6,7 @@ A backend brings a `Database`, whose transactions have the store for themselves,
 # ruff: noqa: D102 -- the protocol in store.py says what each method does
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -136,8 +137,7 @@ class SqlStore(ABC, Generic[_Backend]):
         with self._database.transaction():
             if fence is not None and fence != (present := self.lock()):
                 raise locking.lost(fence, present)
-            sequence, end = self._database.one(_END) or (0, CHAIN_START)
-            change = _SqlChange(self._database, sequence, end)
+            change = _SqlChange(self._database, *(self._database.one(_END) or (0, CHAIN_START)))
             yield change
             change.finish()
 
@@ -284,11 +284,11 @@ class _SqlChange:
     def finish(self) -> None:
         """What a change means for the whole store, before it counts."""
         if self.touched:
-            self.database.all("UPDATE meta SET serial = serial + 1")
+            self.database.all("UPDATE meta SET serial = serial + 1, mark = ?", (uuid.uuid4().hex,))
         for account_id in self.touched & self.written.keys():
             if self.told.get(account_id) != self.written[account_id]:
-                row = (self.written[account_id], account_id)
-                self.database.all("UPDATE accounts SET entry = ? WHERE account_id = ?", row)
+                values = (self.written[account_id], account_id)
+                self.database.all("UPDATE accounts SET entry = ? WHERE account_id = ?", values)
 
 
 def _index(account_id: str, ids: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -307,7 +307,7 @@ def missing(place: str) -> InvalidInput:
 
 def head_of(database: Database) -> KnownHead:
     """Environment, lineage, serial and oldest observation. Raises `StoreFailed`."""
-    row = database.one("SELECT environment, lineage, serial, (SELECT min(observed_at) FROM accounts) FROM meta")
+    row = database.one("SELECT environment, lineage, serial, (SELECT min(observed_at) FROM accounts), mark FROM meta")
     if row is None:
         raise StoreFailed(
             f"state store {database.place}: it doesn't say which environment it is for",
