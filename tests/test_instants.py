@@ -1,6 +1,8 @@
 """Times as manifests, answers and people write them."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import product
+from unittest.mock import patch
 
 import pytest
 from hypothesis import assume, given
@@ -209,3 +211,72 @@ def test_what_is_accepted_is_what_python_accepts(text):
         assert expected is not None
         assert moment.minute == instants.minute_of(expected)
         assert moment.text[:10] == date(int(text[:4]), int(text[5:7]), int(text[8:10])).isoformat()
+
+
+def the_long_way(text: str):
+    """What `parse_declared` says without its short way."""
+    with patch.object(instants, "usual_time", return_value=None):
+        try:
+            return parse_declared.__wrapped__(text)
+        except BadTime as error:
+            return error.rule
+
+
+def the_short_way(text: str):
+    found = instants.usual_time(text)
+    if found is None:
+        return None
+    minute, sent, instant = found
+    assert instant == instants.instant_text(minute)
+    return Moment(minute, sent)
+
+
+DATES = [f"{year}-{day}" for year in ("0000", "0001", "0002", "1970", "2016", "2100", "9998", "9999") for day in (
+    "01-01", "02-28", "02-29", "02-30", "12-31", "13-01", "00-10", "04-31")]  # fmt: skip
+CLOCKS = ["00:00", "13:07", "23:59", "24:00", "23:60", "12:00:00", "12:00:01", "12:00:00.0", "1:00", "12:00:", ""]
+ZONES = ["+0000", "-0000", "+0100", "-1200", "-1201", "-1159", "+1400", "+1401", "+1360", "+0160", "+9999", "-0030"]
+
+
+FORMS = [
+    "{} {} {}",
+    "{}T{}{:.3}:{:.2}",
+    "{}t{}{}",
+    "{}T{}{}",
+    "{} {} Z",
+    "{}T{}Z",
+    "{}T{}z",
+    "{}t{}Z",
+    "{}T{}",
+    "{}  {} {}",
+]
+
+
+def test_the_short_way_to_a_time_says_what_the_long_way_says():
+    found = 0
+    for day, clock, zone in product(DATES, CLOCKS, ZONES):
+        for form in FORMS:
+            text = form.format(day, clock, zone, zone[3:])
+            short = the_short_way(text)
+            assert short is None or short == the_long_way(text), text
+            found += short is not None
+    assert found > 1000
+
+
+@given(
+    st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2})?( ?[+-][0-9]{2}:?[0-9]{2}|[Zz])\n?")
+    | st.builds("{}-{}-{} {}:{} {}".format, *[st.text("0123456789٠²+-TZ: \n", max_size=5)] * 6)
+)
+def test_no_text_makes_the_short_way_to_a_time_say_something_else(text):
+    found = the_short_way(text)
+    assert found is None or found == the_long_way(text)
+
+
+@given(LOCALS, OFFSETS)
+def test_usual_times_go_the_short_way(local, offset):
+    assume(3 <= local.year <= 9997)
+    for text in (
+        f"{local.isoformat(' ')[:16]} {offset_text(offset, '')}",
+        f"{local.isoformat()[:16]}{offset_text(offset, ':')}",
+    ):
+        assert the_short_way(text) == the_long_way(text)
+    assert the_short_way(f"{local.isoformat()[:16]}Z") == the_long_way(f"{local.isoformat()[:16]}Z")
