@@ -5,27 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.errors import InvalidInput
 
 
-def write_atomically(path: str | Path, data: bytes) -> None:
+def write_atomically(path: str | Path, data: bytes | Iterable[bytes]) -> None:
     """Put ``data`` into ``path`` with mode 0600; a reader sees the old file or the new one, never half of one.
 
-    A link is followed. Raises `InvalidInput` if the folder isn't there or can't be written.
+    Pieces are written as they are made. A link is followed. Raises `InvalidInput` if the folder isn't there or can't
+    be written.
     """
+    pieces = (data,) if isinstance(data, bytes) else data
     try:
         target = _followed(path)
         # A pipe or device is written to, not replaced.
         if target.exists() and not target.is_file():
-            target.write_bytes(data)
+            with target.open("wb") as stream:
+                stream.writelines(pieces)
             return
         # mkstemp makes the file readable for its owner only.
         handle, name = tempfile.mkstemp(prefix=".reconciler-", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(target)

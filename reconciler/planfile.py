@@ -8,6 +8,7 @@ its operation and must come out equal.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,24 +17,25 @@ from typing import Any, Final
 from reconciler import canonical
 from reconciler.canonical import Json
 from reconciler.errors import InvalidInput, StalePlan
-from reconciler.instants import BadTime, instant_text, parse_clock, parse_known, short_text
-from reconciler.model import Source
+from reconciler.instants import BadTime, parse_clock
 from reconciler.operations import BY_ACTION, NoSuchRequest
 from reconciler.plan import (
     FORMAT,
     STAND_IN_FORMAT,
-    AccountPlan,
-    FieldChange,
-    Finding,
     KnownInfo,
     ManifestsInfo,
     Plan,
-    ProductAccess,
     Refusal,
-    Request,
     Step,
     Unmanaged,
-    Window,
+)
+from reconciler.planjson import (
+    account_from_json,
+    account_json,
+    finding_from_json,
+    finding_json,
+    step_from_json,
+    step_json,
 )
 
 #: The lists of a plan file; each of their items stands on a line of its own.
@@ -45,7 +47,7 @@ _AGAIN: Final = "make the plan again with `reconciler plan`"
 def seal(plan: Plan) -> Plan:
     """``plan`` with its two digests."""
     sealed = replace(plan, steps_digest=steps_digest(plan))
-    return replace(sealed, plan_id=canonical.digest(_content(plan_json(sealed))))
+    return replace(sealed, plan_id=_content_digest(sealed))
 
 
 def steps_digest(plan: Plan) -> str:
@@ -71,79 +73,85 @@ def plan_text(plan: Plan) -> str:
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """The plan file in pieces: a line for each head field and each item of a list."""
-    data = plan_json(plan)
-    for number, (name, value) in enumerate(data.items()):
+    """The plan file in pieces: a line for each head field and each item of a list, made as it is asked for."""
+    for number, (name, value) in enumerate(_fields(plan)):
         yield "{" if number == 0 else ",\n "
         yield f'"{name}": '
-        if name not in _LISTS or not value:
+        if name not in _LISTS:
             yield canonical.dumps(value)
             continue
-        assert isinstance(value, list)
+        index = -1
         for index, item in enumerate(value):
             yield ("[\n  " if index == 0 else ",\n  ") + canonical.dumps(item)
-        yield "]"
+        yield "[]" if index < 0 else "]"
     yield "}\n"
 
 
 def plan_json(plan: Plan) -> dict[str, Json]:
     """The plan in its machine form (``schemas/plan.schema.json``)."""
-    return {
-        "format": STAND_IN_FORMAT if plan.stand_ins else FORMAT,
-        "plan_id": plan.plan_id,
-        "steps_digest": plan.steps_digest,
-        "environment": plan.environment,
-        "host": plan.host,
-        "as_of": plan.as_of,
-        "expires_at": plan.expires_at,
-        "what_if": plan.what_if,
-        "manifests": {
-            "digest": plan.manifests.digest,
-            "revision": plan.manifests.revision,
-            "accounts": plan.manifests.accounts,
-            "user_products": plan.manifests.user_products,
-            "select": list(plan.manifests.select),
+    return {name: list(value) if name in _LISTS else value for name, value in _fields(plan)}
+
+
+def _content_digest(plan: Plan) -> str:
+    """The digest of everything but ``plan_id``: that of its canonical JSON, which is never held as a whole."""
+    found = hashlib.sha256()
+    separator = "{"
+    for name, value in _fields(plan):
+        if name == "plan_id":
+            continue
+        found.update(f'{separator}"{name}":'.encode("ascii"))
+        separator = ","
+        if name not in _LISTS:
+            found.update(canonical.dumps(value).encode("ascii"))
+            continue
+        found.update(b"[")
+        for index, item in enumerate(value):
+            found.update(("," * (index > 0) + canonical.dumps(item)).encode("ascii"))
+        found.update(b"]")
+    found.update(b"}")
+    return canonical.DIGEST_PREFIX + found.hexdigest()
+
+
+def _fields(plan: Plan) -> Iterator[tuple[str, Any]]:
+    """The fields of the machine form in their order; those of `_LISTS` as items that are made one by one."""
+    manifests, known = plan.manifests, plan.known_state
+    yield "format", STAND_IN_FORMAT if plan.stand_ins else FORMAT
+    for name in ("plan_id", "steps_digest", "environment", "host", "as_of", "expires_at", "what_if"):
+        yield name, getattr(plan, name)
+    yield (
+        "manifests",
+        {
+            "digest": manifests.digest,
+            "revision": manifests.revision,
+            "accounts": manifests.accounts,
+            "user_products": manifests.user_products,
+            "select": list(manifests.select),
         },
-        "known_state": {
-            "lineage": plan.known_state.lineage,
-            "serial": plan.known_state.serial,
-            "oldest_observation": plan.known_state.oldest_observation,
-        },
-        "summary": dict(plan.summary),
-        "accounts": [account_json(account) for account in plan.accounts],
-        "steps": [step_json(step) for step in plan.steps],
-        "deferred": [finding_json(finding, with_action=True) for finding in plan.deferred],
-        "blocked": [finding_json(finding) for finding in plan.blocked],
-        "unmanaged": [
+    )
+    yield (
+        "known_state",
+        {"lineage": known.lineage, "serial": known.serial, "oldest_observation": known.oldest_observation},
+    )
+    yield "summary", dict(plan.summary)
+    yield "accounts", map(account_json, plan.accounts)
+    yield "steps", map(step_json, plan.steps)
+    yield "deferred", (finding_json(finding, with_action=True) for finding in plan.deferred)
+    yield "blocked", map(finding_json, plan.blocked)
+    yield (
+        "unmanaged",
+        (
             {"account_id": u.account_id, "product_id": u.product_id, "user_product_id": u.user_product_id}
             for u in plan.unmanaged
-        ],
-        "warnings": [finding_json(finding) for finding in plan.warnings],
-        "refusals": [
+        ),
+    )
+    yield "warnings", map(finding_json, plan.warnings)
+    yield (
+        "refusals",
+        (
             {"guard": r.guard, "limit": r.limit, "found": r.found, "accepted": r.accepted, "message": r.message}
             for r in plan.refusals
-        ],
-    }
-
-
-def step_json(step: Step) -> dict[str, Json]:
-    """One step in its machine form."""
-    return {
-        "number": step.number,
-        "action": step.action,
-        "account_id": step.account_id,
-        "product_id": step.product_id,
-        "user_product_id": step.user_product_id,
-        "customer_number": step.customer_number,
-        "request": {"method": step.request.method, "path": step.request.path, "body": dict(step.request.body)},
-        "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in step.changes],
-        "impact": step.impact,
-        "reversible": step.reversible,
-        "not_after": None if step.not_after is None else instant_text(step.not_after),
-        "reason": step.reason,
-        "source": step.source.to_json(),
-        "known": step.known,
-    }
+        ),
+    )
 
 
 def read_plan(text: str, *, name: str) -> Plan:
@@ -230,44 +238,6 @@ def _content(data: dict[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in data.items() if name != "plan_id"}
 
 
-def account_json(account: AccountPlan) -> Json:
-    """An account with steps in its machine form."""
-    return {
-        "account_id": account.account_id,
-        "customer_number": account.customer_number,
-        "owner": account.owner,
-        "labels": {name: account.labels[name] for name in sorted(account.labels)},
-        "user_products": [
-            {
-                "product_id": product.product_id,
-                "user_product_id": product.user_product_id,
-                "access_before": _windows_json(product.before),
-                "access_after": _windows_json(product.after),
-            }
-            for product in account.user_products
-        ],
-    }
-
-
-def _windows_json(windows: tuple[Window, ...] | None) -> Json:
-    if windows is None:
-        return None
-    return [[None if end is None else short_text(end) for end in window] for window in windows]
-
-
-def finding_json(finding: Finding, *, with_action: bool = False) -> Json:
-    """A finding in its machine form; only a deferral has an action."""
-    data: dict[str, Json] = {
-        "account_id": finding.account_id,
-        "product_id": finding.product_id,
-        "user_product_id": finding.user_product_id,
-    }
-    if with_action:
-        data["action"] = finding.action
-    data |= {"rule": finding.rule, "message": finding.message, "source": finding.source.to_json()}
-    return data
-
-
 def _plan(data: dict[str, Any]) -> Plan:
     """A plan from its machine form, whose schema was checked before."""
     return Plan(
@@ -289,42 +259,3 @@ def _plan(data: dict[str, Any]) -> Plan:
         plan_id=data["plan_id"],
         steps_digest=data["steps_digest"],
     )
-
-
-def step_from_json(data: dict[str, Any]) -> Step:
-    """The step behind `step_json`."""
-    not_after = data["not_after"]
-    return Step(
-        **{
-            **data,
-            "request": Request(**data["request"]),
-            "changes": tuple(FieldChange(**change) for change in data["changes"]),
-            "not_after": None if not_after is None else parse_known(not_after),
-            "source": _source(data["source"]),
-        }
-    )
-
-
-def finding_from_json(data: dict[str, Any]) -> Finding:
-    """The finding behind `finding_json`."""
-    return Finding(**{**data, "source": _source(data["source"])})
-
-
-def _source(data: dict[str, Any]) -> Source:
-    return Source(data["file"], data["line"], data.get("fields", {}))
-
-
-def account_from_json(data: dict[str, Any]) -> AccountPlan:
-    """The account behind `account_json`."""
-    products = tuple(
-        ProductAccess(p["product_id"], p["user_product_id"], _windows(p["access_before"]), _windows(p["access_after"]))
-        for p in data["user_products"]
-    )
-    return AccountPlan(data["account_id"], data["customer_number"], data["owner"], data["labels"], products)
-
-
-def _windows(data: list[list[str | None]] | None) -> tuple[Window, ...] | None:
-    if data is None:
-        return None
-    ends = ([None if end is None else parse_known(end) for end in window] for window in data)
-    return tuple((start, end) for start, end in ends)

@@ -49,7 +49,7 @@ def plan(
     The file of --out is the real plan, also with --pseudonymize.
     """
     from reconciler.files import check_writable, write_atomically
-    from reconciler.planfile import plan_text
+    from reconciler.planfile import plan_lines
     from reconciler.render import Invocation
 
     here = host(context)
@@ -64,7 +64,7 @@ def plan(
     shown = shared(keeper, planned.plan)
     warn_if_nothing_selected(here, shown)
     if out is not None:
-        write_atomically(out, plan_text(planned.plan).encode("ascii"))
+        write_atomically(out, (piece.encode("ascii") for piece in plan_lines(planned.plan)))
         here.output.note(f"wrote the plan to {out}")
     show_plan(here, shown, form, shared_invocation(keeper, Invocation(out, paths, here.repeated())))
     if planned.plan.refused:

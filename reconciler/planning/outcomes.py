@@ -13,7 +13,7 @@ from reconciler.canonical import Json
 from reconciler.instants import Minute
 from reconciler.model import KnownAccount
 from reconciler.plan import TAKING, AccountPlan, Finding, ProductAccess, Step, Unmanaged
-from reconciler.planfile import (
+from reconciler.planjson import (
     account_from_json,
     account_json,
     finding_from_json,
