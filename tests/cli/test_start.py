@@ -42,3 +42,17 @@ def test_a_line_is_understood_before_anything_heavy_is_loaded(empty, arguments):
     loaded = loaded_by(empty, "-m", "reconciler", *arguments.split())
     assert loaded & HEAVY == set()
     assert "click" in loaded
+
+
+@pytest.mark.parametrize("arguments", ["completion bash", "completion fish"])
+def test_completion_loads_nothing_heavy(empty, arguments):
+    assert loaded_by(empty, "-m", "reconciler", *arguments.split()) & HEAVY == set()
+
+
+def test_a_good_file_is_validated_without_what_only_plans_and_bad_files_need(empty):
+    (empty / "one.yaml").write_text(
+        "apiVersion: payway/v1\nkind: Account\naccount_id: 52a781d6400e06897c00000f\nuser_products:\n"
+        "  - product_id: 56e1741a6fc9365306000002\n    state: activated\n    valid_to: 2040-01-01 00:00 +0100\n"
+    )
+    loaded = loaded_by(empty, "-m", "reconciler", "validate", "one.yaml")
+    assert loaded & HEAVY == {"yaml", "sqlite3"}
