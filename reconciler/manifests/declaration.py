@@ -53,7 +53,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What came of one document; ``account`` is ``None`` if it has an error."""
+    """What came of one document; ``account`` is ``None`` if it has an error, and then it has no ``endings``."""
 
     account: DeclaredAccount | None
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -79,7 +79,7 @@ def declare(document: Document) -> Declaration:
         account=_account(document, root, times) if sound else None,
         diagnostics=tuple(found),
         claims=tuple(_claims(document, root)),
-        endings=tuple(_endings(document, root, times)),
+        endings=tuple(_endings(document, root, times)) if sound else (),
     )
 
 

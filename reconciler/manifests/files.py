@@ -61,7 +61,8 @@ class Folder:
 class Found:
     """What the given paths hold, each manifest once, and what can't be used.
 
-    ``single`` are files that were given by name, are reached by a link, or are standard input.
+    ``single`` are files that were given by name, are reached by a link, have a name that isn't UTF-8, or are standard
+    input.
     """
 
     folders: tuple[Folder, ...]
@@ -155,6 +156,11 @@ def display_name(path: str) -> str:
     return _printable(Path(name).as_posix())
 
 
+def _is_text(name: str) -> bool:
+    """False for a name with bytes that aren't UTF-8: it can't be stored as it is."""
+    return name.isascii() or _printable(name) == name
+
+
 def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -239,10 +245,12 @@ class _Walk:
                     entered.add(below)
                     folders.append((entry.path, below))
             elif entry.name.endswith(SUFFIXES):
-                if entry.is_file(follow_symlinks=False):
+                if not entry.is_file(follow_symlinks=False):
+                    self.diagnostics.append(_not_a_file(display_name(entry.path), "isn't a regular file"))
+                elif _is_text(entry.name):
                     manifests.append(entry.name)
                 else:
-                    self.diagnostics.append(_not_a_file(display_name(entry.path), "isn't a regular file"))
+                    self._take(entry.path, below)
         if manifests:
             self.folders.setdefault(real, Folder(display_name(path), real, tuple(reversed(manifests))))
 
