@@ -11,7 +11,7 @@ from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.manifests.declaration import Claim
 
 #: So many numbers are held in memory at once.
-_AT_ONCE: Final = 1_000_000
+_AT_ONCE: Final = 500_000
 
 _DUPLICATES: Final = {
     "account": ("duplicate-account", "the account {} is declared twice", "bring both documents into one"),
