@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from reconciler import __version__
 from reconciler.canonical import digest
+from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.manifests.cache import Cache
+    from reconciler.manifests.files import Found
     from reconciler.manifests.fleet import Fleet
     from reconciler.manifests.loading import Workers
+
+_Result = TypeVar("_Result")
 
 #: Where the cache is, from the current folder.
 CACHE: Final = Path(".reconciler", "cache.db")
@@ -38,28 +43,63 @@ class Reading:
     full_hash: bool = False
 
 
-@contextmanager
-def open_fleet(paths: Sequence[str], reading: Reading) -> Iterator[Fleet]:
-    """The manifests under ``paths`` (``-`` is standard input), as long as the block lasts.
+def with_fleet(paths: Sequence[str], reading: Reading, use: Callable[[Fleet], _Result]) -> _Result:
+    """What ``use`` makes of the manifests under ``paths`` (``-`` is standard input); what it found out is kept.
 
-    What was found out by its end is kept. Raises `reconciler.errors.InvalidInput` if a path doesn't exist or there is
-    no manifest, `reconciler.errors.UsageError` if the cluster can't be reached.
+    It is called a second time, without what was kept, if that turns out to be damaged. Raises
+    `reconciler.errors.InvalidInput` if a path doesn't exist or there is no manifest, `reconciler.errors.UsageError` if
+    the cluster can't be reached, and what ``use`` raises.
     """
     from reconciler.manifests.files import find_manifests
-    from reconciler.manifests.loading import SMALL, estimated_documents, load_fleet
+    from reconciler.manifests.loading import SMALL, estimated_documents
+    from reconciler.manifests.rows import ChangedMeanwhile
 
     found = find_manifests(paths)
+    stdin = _stdin() if "-" in paths else None
     large = estimated_documents(found) >= SMALL
     cache = _cache() if reading.cache and large else None
-    if cache is None:
-        cache = _temporary(large=large)
-    stdin = sys.stdin.buffer if "-" in paths else None
+    if cache is not None:
+        try:
+            return _used(found, cache, reading, stdin, use)
+        except ChangedMeanwhile:
+            pass  # so it looks, too, if the place that was kept is wrong
+        except ReconcilerError:
+            raise
+        except Exception as error:
+            import logging
+
+            why = type(error).__name__  # what it says may hold any text
+            logging.getLogger(__name__).warning("%s is damaged and was thrown away (%s)", CACHE, why)
+        with suppress(OSError):
+            CACHE.unlink()
+        if stdin is not None:
+            stdin.seek(0)
+    return _used(found, _temporary(large=large), reading, stdin, use)
+
+
+def _used(
+    found: Found, cache: Cache, reading: Reading, stdin: BinaryIO | None, use: Callable[[Fleet], _Result]
+) -> _Result:
+    from reconciler.manifests.loading import load_fleet
+
     try:
         with _fewer_collections():
-            yield load_fleet(found, cache, _workers(reading), stdin=stdin, full_hash=reading.full_hash)
+            fleet = load_fleet(found, cache, _workers(reading), stdin=stdin, full_hash=reading.full_hash)
+            result = use(fleet)
             cache.save()
+            return result
     finally:
         cache.close()
+
+
+def _stdin() -> BinaryIO:
+    """Standard input, as far as it may be read, as often as it is needed."""
+    from reconciler.manifests.files import MAX_BYTES
+
+    try:
+        return io.BytesIO(sys.stdin.buffer.read(MAX_BYTES + 1))
+    except OSError:
+        return sys.stdin.buffer  # whoever reads it says what is wrong
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import InvalidInput, UsageError
 from reconciler.instants import minute_of
-from reconciler.reading import Reading, open_fleet
+from reconciler.reading import Reading, with_fleet
 
 if TYPE_CHECKING:
     from reconciler.diagnostics import Diagnostic
@@ -74,8 +74,11 @@ def check_manifests(paths: Sequence[str], *, now: datetime, reading: Reading | N
 
     Raises `InvalidInput` if a path doesn't exist or there is no manifest.
     """
-    with open_fleet(paths, reading or Reading()) as fleet:
+
+    def checked(fleet: Fleet) -> Checked:
         return Checked(fleet.accounts, fleet.files, fleet.diagnostics(minute_of(now)))
+
+    return with_fleet(paths, reading or Reading(), checked)
 
 
 class Session:
@@ -129,7 +132,8 @@ class Session:
         selectors = [parse_selector(text) for text in select]
         now = self.clock()
         moment = at if at is not None else now
-        with open_fleet(self.settings.manifests, self.reading) as fleet:
+
+        def planned(fleet: Fleet) -> Planned:
             found = fleet.diagnostics(minute_of(moment))
             if any(diagnostic.is_error for diagnostic in found):
                 fleet.cache.save()  # what was read needn't be read again
@@ -137,6 +141,8 @@ class Session:
             context = self._context(moment, now, accepted, tuple(select))
             plan = seal(_made(fleet, self.known(), context, selectors))
             return Planned(plan, found, tuple(fleet.outlines()) if outlines else ())
+
+        return with_fleet(self.settings.manifests, self.reading, planned)
 
     def _context(
         self, moment: datetime, now: datetime, accepted: frozenset[str], select: tuple[str, ...]

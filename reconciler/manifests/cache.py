@@ -46,6 +46,10 @@ _ROW: Final = ", ".join(f"rows.{name}" for name in Row._fields)
 _PUT_ROW: Final = f"INSERT INTO rows VALUES (?, ?, {', '.join('?' * len(Row._fields))})"  # noqa: S608
 _PUT_FILE: Final = f"INSERT INTO files VALUES ({', '.join('?' * 14)})"  # noqa: S608
 _COMPARED: Final = "rows.id, account_id, digest, products, wanted"
+#: What SQLite files say of themselves: this is a cache of ours.
+_APPLICATION: Final = 0x50575263
+#: Files beside the cache from which SQLite would take parts of it.
+_COMPANIONS: Final = ("-journal", "-wal", "-shm")
 _UNSIGNED: Final = (None,) * 5
 #: KiB of pages that are held in memory.
 _PAGES: Final = 48 * 1024
@@ -109,12 +113,13 @@ class Cache:
     def open(cls, path: Path, program: str) -> Cache | None:
         """The cache in the file at ``path``, made anew if it isn't ``program``'s; ``None`` if it can't be had.
 
-        So it is if another process is using it, or it can't be written.
+        So it is if another process is using it, it can't be written, or it is another program's database.
         """
         for _ in range(2):
             with suppress(OSError, sqlite3.Error):
-                if path.exists() and not _is_ours(path):
-                    path.unlink()
+                for each in (path, *(path.with_name(path.name + end) for end in _COMPANIONS)):
+                    if os.path.lexists(each) and not _is_ours(each):
+                        each.unlink()
                 connection = sqlite3.connect(path, isolation_level=None, timeout=0)
                 try:
                     os.chmod(path, 0o600)  # noqa: PTH101 (one call, no Path needed)
@@ -122,7 +127,8 @@ class Cache:
                     cache._prepare(program)
                 except BaseException as error:
                     connection.close()
-                    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                    locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+                    if locked or isinstance(error, _Foreign):
                         return None
                     if isinstance(error, sqlite3.DatabaseError):
                         path.unlink()
@@ -136,9 +142,13 @@ class Cache:
         execute("PRAGMA synchronous = NORMAL")
         execute("BEGIN EXCLUSIVE")
         tables = [name for (name,) in execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        if "meta" in tables and self._meta("program") == f"{FORMAT} {program}":
+        is_ours = execute("PRAGMA application_id").fetchone() == (_APPLICATION,)
+        if "meta" in tables and is_ours and self._meta("program") == f"{FORMAT} {program}":
             execute("CREATE TEMP TABLE present (file INTEGER PRIMARY KEY)")
             return
+        if tables and not is_ours:
+            raise _Foreign
+        execute(f"PRAGMA application_id = {_APPLICATION}")
         for name in tables:
             execute(f"DROP TABLE {name}")  # named by SQLite itself
         for statement in _TABLES:
@@ -326,6 +336,10 @@ class Cache:
     def keep_crossed(self, fleet: str, text: str) -> None:
         """Keep what was found across files."""
         self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"crossed {fleet}", text))
+
+
+class _Foreign(Exception):
+    """The file holds another program's tables."""
 
 
 def _is_ours(path: Path) -> bool:

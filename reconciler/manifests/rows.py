@@ -201,7 +201,7 @@ def part_of(data: bytes, row: Row) -> bytes:
 def rebuild(name: str, part: bytes, row: Row) -> Declaration:
     """The declaration that ``row`` was made of; ``part`` is the `part_of` its file.
 
-    Raises `InvalidInput` if the file holds another one there by now.
+    Raises `ChangedMeanwhile` if the file holds another one there by now.
     """
     try:
         for document in parse(name, part, _ignore, first_line=row.line if row.length else 1):
@@ -214,9 +214,13 @@ def rebuild(name: str, part: bytes, row: Row) -> Declaration:
     raise changed_meanwhile(name)
 
 
-def changed_meanwhile(name: str) -> InvalidInput:
-    """The refusal for a manifest that isn't any more what it was when it was read first."""
-    return InvalidInput(f"{name} changed while it was read", hint="run the command again when nobody writes to it")
+class ChangedMeanwhile(InvalidInput):
+    """A manifest isn't any more what it was when it was read first."""
+
+
+def changed_meanwhile(name: str) -> ChangedMeanwhile:
+    """The refusal for such a manifest."""
+    return ChangedMeanwhile(f"{name} changed while it was read", hint="run the command again when nobody writes to it")
 
 
 def _ignore(diagnostic: Diagnostic) -> None:
