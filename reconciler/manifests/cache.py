@@ -323,7 +323,7 @@ class Cache:
     def claim_numbers(self) -> Iterator[array[int]]:
         """The numbers of all claims, of some files at a time."""
         rows = self.execute("SELECT claims FROM files WHERE id IN (SELECT file FROM present)")
-        while some := rows.fetchmany(1000):
+        while some := rows.fetchmany(100):
             numbers = array("Q")
             numbers.frombytes(b"".join(data for (data,) in some))
             yield numbers
