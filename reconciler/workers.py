@@ -39,11 +39,15 @@ def local_workers(jobs: int | None) -> Workers:
             yield None
             return
         warm_up()  # before the fork, so that it is done once
+        others = multiprocessing.active_children()
         with ProcessPoolExecutor(count, mp_context=_context(), initializer=_begin) as executor:
             try:
                 yield executor
             except BaseException:
-                executor.shutdown(wait=False, cancel_futures=True)
+                # What they are reading is of no use any more.
+                for process in multiprocessing.active_children():
+                    if process not in others:
+                        process.terminate()
                 raise
 
     return start

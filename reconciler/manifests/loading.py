@@ -6,8 +6,8 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import AbstractContextManager, suppress
 from itertools import chain
 from typing import BinaryIO, Final, NamedTuple
 
@@ -174,18 +174,24 @@ class _Loading:
                 for chunk in chunks:
                     self._take(chunk, rows_of_files(_asked(chunk)) if chunk[0].file.path else [self._of_stdin()])
                 return
-            under_way: deque[tuple[list[_Todo], Future[list[FileRows]]]] = deque()
+            under_way: deque[tuple[list[_Todo], Future[list[FileRows]] | None]] = deque()
             for chunk in chunks:
                 if not chunk[0].file.path:
                     self._take(chunk, [self._of_stdin()])
                     continue
-                under_way.append((chunk, executor.submit(rows_of_files, _asked(chunk))))
+                under_way.append((chunk, _begun(executor, chunk)))
                 if len(under_way) > AHEAD:
-                    done, rows = under_way.popleft()
-                    self._take(done, rows.result())
+                    self._take_read(*under_way.popleft())
             while under_way:
-                done, rows = under_way.popleft()
-                self._take(done, rows.result())
+                self._take_read(*under_way.popleft())
+
+    def _take_read(self, chunk: list[_Todo], future: Future[list[FileRows]] | None) -> None:
+        """Take what another process reads; where one was killed, this one does it."""
+        rows = None
+        if future is not None:
+            with suppress(BrokenExecutor):
+                rows = future.result()
+        self._take(chunk, rows if rows is not None else rows_of_files(_asked(chunk)))
 
     def _of_stdin(self) -> FileRows:
         file = ManifestFile(STDIN_NAME)
@@ -232,6 +238,14 @@ class _Loading:
                 yield from claims_of_bytes(file.name, self._stdin or b"", keys)
             else:
                 yield from claims_of_files([file], keys)
+
+
+def _begun(executor: Executor, chunk: list[_Todo]) -> Future[list[FileRows]] | None:
+    """What another process is to read; ``None`` if one of them was killed, which ends all."""
+    try:
+        return executor.submit(rows_of_files, _asked(chunk))
+    except BrokenExecutor:
+        return None
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -1,0 +1,225 @@
+"""Several processes that read: they come to the same, and end with the command however that ends."""
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from support.commands import call, environment
+from support.largefleet import LargeFleet, manifest
+
+from reconciler import workers
+from reconciler.errors import UsageError
+from reconciler.manifests import loading
+from reconciler.workers import cluster_workers, cores, local_workers
+
+
+def test_there_is_at_least_one_processor():
+    assert cores() == len(os.sched_getaffinity(0))
+    with patch.object(os, "sched_getaffinity", side_effect=AttributeError):
+        assert cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("jobs", "documents", "starts"), [(1, 10**6, False), (2, 999, False), (2, 1000, True), (3, 10**6, True)]
+)
+def test_processes_are_started_where_they_are_worth_it(jobs, documents, starts):
+    with local_workers(jobs)(documents) as executor:
+        assert (executor is not None) == starts
+        if executor is not None:
+            assert executor.submit(os.getpid).result() != os.getpid()
+            assert executor.submit(multiprocessing.active_children).result() == []
+    assert multiprocessing.active_children() == []
+
+
+def test_as_many_as_there_are_processors_unless_said():
+    for count, starts in ((1, False), (2, True)):
+        with patch.object(workers, "cores", return_value=count), local_workers(None)(10**6) as executor:
+            assert (executor is not None) == starts
+
+
+def test_processes_end_when_the_block_fails():
+    def fails():
+        with local_workers(2)(10**6) as executor:
+            for _ in range(20):
+                executor.submit(time.sleep, 0.05)
+            raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fails()
+    assert time.monotonic() - started < 5
+    assert multiprocessing.active_children() == []
+
+
+def reads_until_killed(files):
+    """What a process does that is killed over its third chunk; where nobody else reads, all is read."""
+    if multiprocessing.parent_process() is not None and any("/002." in file.path for file, _ in files):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rows_of_files(files)
+
+
+rows_of_files = loading.rows_of_files
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 20])
+def test_what_a_killed_process_has_not_read_is_read_by_the_command_itself(tmp_path, ahead):
+    fleet = LargeFleet(tmp_path, files=9, padding=70_000)
+    fleet.declare(20, "deactivated")
+    expected = fleet.plan("--no-cache", "--jobs", "1")
+    with (
+        patch.object(loading, "rows_of_files", reads_until_killed),
+        patch.object(loading, "_CHUNK_BYTES", 1000),
+        patch.object(loading, "AHEAD", ahead),
+    ):
+        assert fleet.plan("--jobs", "2") == expected
+    assert fleet.plan() == expected
+
+
+def test_a_cluster_without_dask_says_how_to_get_it(tmp_path):
+    fleet = LargeFleet(tmp_path)
+    with patch.dict(sys.modules, {"distributed": None}):
+        result = fleet.run("--cluster", "tcp://127.0.0.1:9")
+    assert result.code == 64
+    assert "--cluster needs Dask, which isn't installed" in result.err
+    assert "payway-reconciler[dask]" in result.err
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "nonsense", "tcp://", "ftp://127.0.0.1:9"])
+def test_a_cluster_that_isn_t_there_is_a_matter_of_usage(tmp_path, monkeypatch, address):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "_CLUSTER_TIMEOUT", 0.3)
+    result = call("validate", "--cluster", address, LargeFleet(tmp_path).folder.as_posix(), cwd=tmp_path)
+    assert result.code == 64, result.said
+    assert "error: --cluster" in result.err
+    assert "Traceback" not in result.err
+    assert len(result.err.splitlines()) < 6
+
+
+def test_nothing_to_read_asks_no_cluster():
+    with cluster_workers("tcp://127.0.0.1:9")(0) as executor:
+        assert executor is None
+    with pytest.raises(UsageError), patch.dict(sys.modules, {"distributed": None}), cluster_workers("tcp://x")(1):
+        pass
+
+
+# Real commands in a session of their own, in which no process may be left.
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """A fleet that takes some seconds to read: every document goes the long way."""
+    fleet = LargeFleet(tmp_path_factory.mktemp("slow"), files=25, each=1, padding=0)
+    for file in range(25):
+        numbers = range(file * 1200, (file + 1) * 1200)
+        text = "---\n".join(manifest(number).replace("kind:", '"\\u006bind":') for number in numbers)
+        fleet.path(file).write_text(text)
+    return fleet
+
+
+CHECK = ("validate", "--no-cache", "--format", "json")
+
+
+class Command:
+    """A plan, or another command, with two processes beside it."""
+
+    def __init__(self, fleet, *command):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *(command or fleet.arguments("--no-cache")), "--jobs", "2"],
+            cwd=fleet.folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True,
+        )  # fmt: skip
+
+    def others(self):
+        """The other processes of its session."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (OSError, ValueError):
+                continue
+            if fields[3] == str(self.process.pid) and fields[0] != "Z" and entry.name != str(self.process.pid):
+                found.append(int(entry.name))
+        return found
+
+    def reading(self):
+        """Wait until the processes read."""
+        self.until(lambda: len(self.others()) == 2)
+        time.sleep(0.2)
+        assert self.process.poll() is None
+
+    def until(self, what, seconds=10):
+        end = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < end, "it takes too long"
+            time.sleep(0.01)
+
+    def ended(self, seconds=5):
+        """Exit code and output; no process is left."""
+        started = time.monotonic()
+        out, err = self.process.communicate(timeout=30)
+        assert time.monotonic() - started < seconds
+        self.until(lambda: self.others() == [], 1)
+        return self.process.returncode, out, err
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in [*self.others(), *([] if self.process.poll() is not None else [self.process.pid])]:
+            os.kill(process, signal.SIGKILL)
+        self.process.communicate(timeout=30)
+
+
+WAYS = {
+    "Ctrl-C": lambda command: os.killpg(command.process.pid, signal.SIGINT),
+    "SIGINT": lambda command: command.process.send_signal(signal.SIGINT),
+    "SIGTERM": lambda command: command.process.send_signal(signal.SIGTERM),
+    "SIGTERM to all": lambda command: os.killpg(command.process.pid, signal.SIGTERM),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_plan_that_is_interrupted_while_it_reads_ends_at_once(slow, way):
+    with Command(slow) as command:
+        command.reading()
+        WAYS[way](command)
+        code, out, err = command.ended(1)
+    assert (code, out) == (130, "")
+    assert "Traceback" not in err
+    assert err.count("\n") <= 2, err
+
+
+def test_a_plan_that_is_interrupted_at_any_moment_leaves_nothing(slow):
+    rng = random.Random(6)
+    for _ in range(8):
+        with Command(slow) as command:
+            command.until(lambda: command.others() or command.process.poll() is not None)
+            time.sleep(rng.choice([0, 0.002, 0.01, 0.05, 0.3]) * rng.random())
+            WAYS[rng.choice(list(WAYS))](command)
+            code, _, err = command.ended(1)
+        assert code == 130, err
+        assert "Traceback" not in err
+        assert err.count("\n") <= 2, err
+
+
+def test_processes_end_with_a_command_that_is_killed(slow):
+    with Command(slow) as command:
+        command.reading()
+        command.process.kill()
+        command.until(lambda: command.others() == [], 5)
+
+
+def test_a_process_that_somebody_kills_makes_no_difference(slow):
+    """As the system does when memory runs out."""
+    expected = call(*CHECK, "--jobs", "1", cwd=slow.folder)
+    with Command(slow, *CHECK) as command:
+        command.reading()
+        os.kill(command.others()[0], signal.SIGKILL)
+        assert command.ended(20) == (expected.code, expected.out, expected.err)
