@@ -42,6 +42,8 @@ def local_workers(jobs: int | None) -> Workers:
         others = multiprocessing.active_children()
         with ProcessPoolExecutor(count, mp_context=_context(), initializer=_begin) as executor:
             try:
+                with _signals_held():
+                    executor.submit(os.getpid)  # starts them all
                 yield executor
             except BaseException:
                 # What they are reading is of no use any more.
@@ -80,6 +82,7 @@ def cluster_workers(address: str) -> Workers:
     return start
 
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 #: Seconds to wait for a scheduler.
 _CLUSTER_TIMEOUT: Final = 10
 
@@ -89,10 +92,25 @@ def _context() -> multiprocessing.context.BaseContext:
     return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C wait, so that it doesn't reach a process that still does as this one does."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
 def _begin() -> None:
     """What a worker does first: leave signals to its parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

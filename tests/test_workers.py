@@ -58,6 +58,29 @@ def test_processes_end_when_the_block_fails():
     assert multiprocessing.active_children() == []
 
 
+def signals():
+    """What a process does about those that end it: which are blocked, and how it takes both."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return blocked, signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+
+def test_signals_are_left_to_the_command_from_the_first_moment():
+    before = signals()
+    with local_workers(2)(10**6) as executor:
+        assert executor.submit(signals).result() == (set(), signal.SIG_IGN, signal.SIG_DFL)
+        assert signals() == before
+    held = []
+
+    class Noting(workers.ProcessPoolExecutor):
+        def _launch_processes(self):
+            held.append(signals()[0])
+            super()._launch_processes()
+
+    with patch.object(workers, "ProcessPoolExecutor", Noting), local_workers(2)(10**6):
+        assert held == [{signal.SIGINT, signal.SIGTERM}]
+    assert signals() == before
+
+
 def reads_until_killed(files):
     """What a process does that is killed over its third chunk; where nobody else reads, all is read."""
     if multiprocessing.parent_process() is not None and any("/002." in file.path for file, _ in files):
