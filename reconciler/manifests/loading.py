@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from itertools import chain
 from typing import BinaryIO, Final, NamedTuple
 
@@ -27,6 +28,7 @@ from reconciler.manifests.rows import (
     rows_of_files,
     unreadable,
 )
+from reconciler.manifests.shards import Shard
 from reconciler.manifests.uniqueness import duplicates, repeated
 
 #: Gives the processes that read about so many documents, or ``None`` if this one is to.
@@ -56,13 +58,20 @@ class _Todo(NamedTuple):
 
 
 def load_fleet(
-    found: Found, cache: Cache, workers: Workers, *, stdin: BinaryIO | None = None, full_hash: bool = False
+    found: Found,
+    cache: Cache,
+    workers: Workers,
+    *,
+    stdin: BinaryIO | None = None,
+    full_hash: bool = False,
+    shard: Shard | None = None,
 ) -> Fleet:
     """The fleet of the manifests that were ``found``, read as far as ``cache`` doesn't hold them as they are now.
 
-    With ``full_hash`` a file counts as unchanged only if its bytes are, not by its signature.
+    With ``full_hash`` a file counts as unchanged only if its bytes are, not by its signature. With ``shard`` it is that
+    part of the fleet; a cache holds one part only.
     """
-    return _Loading(found, cache, workers, stdin, full_hash).load()
+    return _Loading(found, cache, workers, stdin, full_hash, shard).load()
 
 
 def estimated_documents(found: Found) -> int:
@@ -92,7 +101,15 @@ def _key(name: str, path: str | None) -> str:
 class _Loading:
     """One refresh of a cache."""
 
-    def __init__(self, found: Found, cache: Cache, workers: Workers, stdin: BinaryIO | None, full_hash: bool) -> None:
+    def __init__(
+        self,
+        found: Found,
+        cache: Cache,
+        workers: Workers,
+        stdin: BinaryIO | None,
+        full_hash: bool,
+        shard: Shard | None,
+    ) -> None:
         self._cache = cache
         self._workers = workers
         self._stream = stdin
@@ -101,7 +118,11 @@ class _Loading:
         self._folders = {_key(folder.name, folder.path): folder for folder in found.folders}
         self._single = {_key(file.name, file.path): file for file in found.single}
         self._changed = False
-        self._diagnostics = found.diagnostics
+        self._shard = shard
+        self._read_files = rows_of_files if shard is None else partial(rows_of_files, shard=shard)
+        self._diagnostics = [
+            finding for finding in found.diagnostics if shard is None or shard.takes_text(finding.position.file)
+        ]
 
     def load(self) -> Fleet:
         """Bring the cache up to date."""
@@ -172,14 +193,14 @@ class _Loading:
             chunks = _chunks(chain(head, todo))
             if executor is None:
                 for chunk in chunks:
-                    self._take(chunk, rows_of_files(_asked(chunk)) if chunk[0].file.path else [self._of_stdin()])
+                    self._take(chunk, self._read_files(_asked(chunk)) if chunk[0].file.path else [self._of_stdin()])
                 return
             under_way: deque[tuple[list[_Todo], Future[list[FileRows]] | None]] = deque()
             for chunk in chunks:
                 if not chunk[0].file.path:
                     self._take(chunk, [self._of_stdin()])
                     continue
-                under_way.append((chunk, _begun(executor, chunk)))
+                under_way.append((chunk, self._begun(executor, chunk)))
                 if len(under_way) > AHEAD:
                     self._take_read(*under_way.popleft())
             while under_way:
@@ -191,15 +212,22 @@ class _Loading:
         if future is not None:
             with suppress(BrokenExecutor):
                 rows = future.result()
-        self._take(chunk, rows if rows is not None else rows_of_files(_asked(chunk)))
+        self._take(chunk, rows if rows is not None else self._read_files(_asked(chunk)))
+
+    def _begun(self, executor: Executor, chunk: list[_Todo]) -> Future[list[FileRows]] | None:
+        """What another process is to read; ``None`` if one of them was killed, which ends all."""
+        try:
+            return executor.submit(self._read_files, _asked(chunk))
+        except BrokenExecutor:
+            return None
 
     def _of_stdin(self) -> FileRows:
         file = ManifestFile(STDIN_NAME)
         data = read_manifest(file, self._stream)
         if isinstance(data, Diagnostic):
-            return unreadable(file.name, data)
+            return unreadable(file.name, data, self._shard)
         self._stdin = data
-        return rows_of_bytes(file.name, data)
+        return rows_of_bytes(file.name, data, self._shard)
 
     def _take(self, chunk: list[_Todo], found: list[FileRows]) -> None:
         present: list[int] = []
@@ -238,14 +266,6 @@ class _Loading:
                 yield from claims_of_bytes(file.name, self._stdin or b"", keys)
             else:
                 yield from claims_of_files([file], keys)
-
-
-def _begun(executor: Executor, chunk: list[_Todo]) -> Future[list[FileRows]] | None:
-    """What another process is to read; ``None`` if one of them was killed, which ends all."""
-    try:
-        return executor.submit(rows_of_files, _asked(chunk))
-    except BrokenExecutor:
-        return None
 
 
 def _status(path: str) -> os.stat_result | None:

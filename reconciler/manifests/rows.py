@@ -15,7 +15,7 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler import canonical
 from reconciler.diagnostics import Diagnostic, Position, Severity
@@ -26,6 +26,7 @@ from reconciler.manifests.facts import Place, Row, claim_key, digest_of, endings
 from reconciler.manifests.files import ManifestFile, read_manifest, signature_of
 from reconciler.manifests.nodes import Document
 from reconciler.manifests.quickrows import quick_row
+from reconciler.manifests.shards import Own, Shard, own
 from reconciler.manifests.text import Mark
 from reconciler.model import DeclaredAccount
 from reconciler.predicates import accepts
@@ -49,13 +50,13 @@ class FileRows(NamedTuple):
     same: bool = False
 
 
-def rows_of_files(files: Sequence[tuple[ManifestFile, bytes | None]]) -> list[FileRows]:
+def rows_of_files(files: Sequence[tuple[ManifestFile, bytes | None]], shard: Shard | None = None) -> list[FileRows]:
     """The rows of ``files``, each with the digest of the bytes that are known already, in their order.
 
-    Findings are part of the rows; nothing is raised.
+    Of a ``shard``, if it is only about that. Findings are part of the rows; nothing is raised.
     """
     with _no_collections():
-        return [_rows_of_file(file, known) for file, known in files]
+        return [_rows_of_file(file, known, shard) for file, known in files]
 
 
 def warm_up() -> None:
@@ -64,7 +65,7 @@ def warm_up() -> None:
     rows_of_bytes("", b"")
 
 
-def _rows_of_file(file: ManifestFile, known: bytes | None) -> FileRows:
+def _rows_of_file(file: ManifestFile, known: bytes | None, shard: Shard | None) -> FileRows:
     assert file.path is not None
     # The signature is of before: a change while the file is read gives it another one.
     read_at = time.time_ns()
@@ -73,36 +74,65 @@ def _rows_of_file(file: ManifestFile, known: bytes | None) -> FileRows:
         signature = signature_of(os.lstat(file.path))
     data = read_manifest(file)
     if isinstance(data, Diagnostic):
-        return unreadable(file.name, data)
+        return unreadable(file.name, data, shard)
     if known is not None and hashlib.sha256(data).digest() == known:
         return FileRows(file.name, signature, read_at, known, same=True)
-    return rows_of_bytes(file.name, data)._replace(signature=signature, read_at=read_at)
+    return rows_of_bytes(file.name, data, shard)._replace(signature=signature, read_at=read_at)
 
 
-def unreadable(name: str, finding: Diagnostic) -> FileRows:
-    """What came of a file that can't be read."""
-    return FileRows(name, findings=findings_text([finding]))
+def unreadable(name: str, finding: Diagnostic, shard: Shard | None = None) -> FileRows:
+    """What came of a file that can't be read; one of the shards says so."""
+    told = shard is None or shard.takes_text(name)
+    return FileRows(name, findings=findings_text([finding]) if told else None)
 
 
-def rows_of_bytes(name: str, data: bytes) -> FileRows:
+def rows_of_bytes(name: str, data: bytes, shard: Shard | None = None) -> FileRows:
     """The rows of a file with the bytes ``data``."""
-    gathered = _Gathered(name, data)
-    if not gathered.quickly():
-        gathered = _Gathered(name, data)
-        gathered.slowly()
+    gathered = _gathered(name, data) if shard is None else _gathered_of_shard(name, data, shard)
     findings = findings_text(gathered.found) if gathered.found else None
     content = hashlib.sha256(data).digest()
     return FileRows(name, (), 0, content, tuple(gathered.rows), gathered.claims.tobytes(), findings)
 
 
+def _gathered(name: str, data: bytes, mine: _Mine | None = None) -> _Gathered:
+    gathered = _Gathered(name, data, mine)
+    if not gathered.quickly():
+        gathered = _Gathered(name, data, mine)
+        gathered.slowly()
+    return gathered
+
+
+def _gathered_of_shard(name: str, data: bytes, shard: Shard) -> _Gathered:
+    """What belongs to ``shard``: as if the file were read as a whole, and what is of others then left out."""
+    parts = own(data, shard)
+    gathered = _gathered(name, parts.text, _Mine(parts, shard, ending=not parts.whole or shard.takes_text(name)))
+    if not parts.whole and any(finding.rule in _ENDS_FILE for finding in gathered.found):
+        # What is wrong may depend on what stands around it.
+        gathered = _Gathered(name, data, _Mine(parts, shard, ending=True))
+        gathered.slowly()
+    return gathered
+
+
+#: What may end the file that it is found in.
+_ENDS_FILE: Final = frozenset({"bad-yaml", "nesting-too-deep", "not-utf8", "nul-character"})
+
+
+class _Mine(NamedTuple):
+    """Which documents are kept; ``ending`` says whether what ends a file is told."""
+
+    parts: Own
+    shard: Shard
+    ending: bool
+
+
 class _Gathered:
     """The rows, claims and findings of one file, in one of two ways that come to the same."""
 
-    def __init__(self, name: str, data: bytes) -> None:
+    def __init__(self, name: str, data: bytes, mine: _Mine | None = None) -> None:
         self.rows: list[Row] = []
         self.claims = array("Q")
         self.found: list[Diagnostic] = []
-        self._name, self._data = name, data
+        self._name, self._data, self._mine = name, data, mine
         self._spans = _Spans(data)
 
     def quickly(self) -> bool:
@@ -111,13 +141,15 @@ class _Gathered:
             if root is None:
                 return False
             place = self._spans.of(root.start_mark, root.end_mark)
+            told, claimed = len(self.found), len(self.claims)
             row = quick_row(root, place, self.claims)
             if row is not None:
                 self.rows.append(row)
+                self._leave_out(place[0], row.account_id, told, claimed)
                 continue
             offset, length, line = place
             for document in parse(self._name, self._data[offset : offset + length], self.found.append, first_line=line):
-                self._take(document, place)
+                self._take(document, place, place[0], told)
             if self.found and self.found[-1].rule == "nesting-too-deep":
                 return False  # which ends the file
         return True
@@ -126,16 +158,35 @@ class _Gathered:
         """Go through the file with everything that there is to say."""
         # Byte order marks after the first are skipped by the parser, some without counting them.
         marked = self._data.rfind(codecs.BOM_UTF8) > 0
+        told = 0
         for document in parse(self._name, self._data, self.found.append):
             place = self._spans.of(document.at, document.end)
-            self._take(document, (0, 0, 1) if marked or document.places.altered else place)
+            self._take(document, (0, 0, 1) if marked or document.places.altered else place, place[0], told)
+            told = len(self.found)
+        if self._mine is not None and not self._mine.ending:
+            del self.found[told:]
 
-    def _take(self, document: Document, place: Place) -> None:
+    def _take(self, document: Document, place: Place, offset: int, told: int) -> None:
+        """Take a document that begins at ``offset``; before it, ``told`` findings were known."""
+        claimed = len(self.claims)
         declaration = declare(document)
         self.found += declaration.diagnostics
         self.claims.extend([claim_key(claim.kind, claim.value) for claim in declaration.claims])
         if declaration.account is not None:
             self.rows.append(row_of(declaration, declaration.account, place))
+        if self._mine is not None:
+            account_id = next((claim.value for claim in declaration.claims if claim.kind == "account"), None)
+            self._leave_out(offset, account_id, told, claimed, with_row=declaration.account is not None)
+
+    def _leave_out(
+        self, offset: int, account_id: str | None, told: int, claimed: int, *, with_row: bool = True
+    ) -> None:
+        """Forget the last document, if it belongs to another shard."""
+        if self._mine is None or self._mine.parts.takes(self._mine.shard, self._name, offset, account_id):
+            return
+        del self.found[told:], self.claims[claimed:]
+        if with_row:
+            self.rows.pop()
 
 
 def claims_of_files(files: Sequence[ManifestFile], keys: frozenset[int]) -> list[Claim]:
