@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from reconciler import __version__
 from reconciler.canonical import digest
-from reconciler.errors import ReconcilerError
+from reconciler.errors import InvalidInput, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.manifests.cache import Cache
@@ -74,7 +74,15 @@ def with_fleet(paths: Sequence[str], reading: Reading, use: Callable[[Fleet], _R
             CACHE.unlink()
         if stdin is not None:
             stdin.seek(0)
-    return _used(found, _temporary(large=large), reading, stdin, use)
+    import sqlite3
+
+    try:
+        return _used(found, _temporary(large=large), reading, stdin, use)
+    except sqlite3.OperationalError as error:
+        if "is full" not in str(error):
+            raise
+        hint = "make room for temporary files, or let TMPDIR name a folder with more"
+        raise InvalidInput("there is no room left for what is read of the manifests", hint=hint) from None
 
 
 def _used(

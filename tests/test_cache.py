@@ -193,6 +193,14 @@ def test_a_file_takes_the_place_of_what_it_was(cache):
     assert rows == 3
 
 
+def test_a_file_without_a_signature_is_kept_without(cache):
+    number = put(cache, "a.yaml", 1)
+    cache.still(number, (), 7)
+    assert cache.files_in("f")["a.yaml"][1:3] == ((None,) * 5, 7)
+    cache.still(number, (5, 4, 3, 2, 1), 8)
+    assert cache.files_in("f")["a.yaml"][1:3] == ((5, 4, 3, 2, 1), 8)
+
+
 def test_files_of_other_fleets_aren_t_part_of_this_one(cache):
     other = put(cache, "a.yaml", 1, 2)
     put(cache, "b.yaml", 3)

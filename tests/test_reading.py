@@ -245,6 +245,21 @@ def test_standard_input_is_there_again_when_the_cache_is_damaged(fleet):
     assert planned() == plain
 
 
+def test_no_room_for_temporary_files_is_told(fleet):
+    made = Cache.temporary
+
+    def small(**options):
+        cache = made(**options)
+        cache.execute("PRAGMA max_page_count = 20")
+        return cache
+
+    with patch.object(Cache, "temporary", small):
+        fleet.path(0).write_text("---\n".join(manifest(number) for number in range(900)) + "#" * 500_000)
+        result = fleet.run("--no-cache")
+    assert result.code == 3
+    assert "there is no room left for what is read of the manifests" in result.err
+
+
 def test_a_bug_is_told_although_there_is_a_cache(fleet):
     fleet.plan()
     with patch("reconciler.fleetplan.plan_fleet", side_effect=ZeroDivisionError):

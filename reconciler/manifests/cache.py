@@ -212,7 +212,7 @@ class Cache:
     def still(self, number: int, signature: Sequence[int], read_at: int) -> None:
         """A file that was read again holds what it held: only its signature is another one."""
         sql = "UPDATE files SET size = ?, modified = ?, changed = ?, inode = ?, device = ?, read_at = ? WHERE id = ?"
-        self.execute(sql, (*signature, read_at, number))
+        self.execute(sql, (*(signature or _UNSIGNED), read_at, number))
 
     def forget(self, number: int) -> None:
         """Drop a file that is gone, and its rows."""
