@@ -240,6 +240,29 @@ def test_what_isn_t_known_is_asked_about(schema):
     assert not any(compile_predicate(schema)(value) for value in ("a", True, [], {}, 1, "2020-01-01"))
 
 
+CHARACTERS = "^[ab]*$(?!\\n)"
+
+
+@pytest.mark.parametrize(
+    ("schema", "accepted", "asked"),
+    [
+        ({"type": "string", "pattern": "a", "minLength": 2, "maxLength": 3}, ["ab", "cab"], ["a", "aaaa", "bb", 1]),
+        ({"type": "string", "pattern": "^a$"}, ["a", "a\n"], ["aa"]),
+        ({"type": "string", "pattern": CHARACTERS, "minLength": 1, "maxLength": 2}, ["a", "ba"], ["", "a\n", "aaa"]),
+        ({"type": "string", "pattern": CHARACTERS, "minLength": 2, "maxLength": 1}, [], ["", "a", "ab"]),
+        ({"type": "string", "pattern": CHARACTERS, "minLength": 3.0}, [], ["aaa", "a{3.0,}"]),
+        ({"type": "string", "minLength": 2, "maxLength": 1}, [], ["", "a", "ab"]),
+        ({"type": "string", "enum": ["a", "b"]}, ["a", "b"], ["c", ["a"], None]),
+        ({"type": "array"}, [[], [None]], [{}, (), "a"]),
+        ({"type": "object", "propertyNames": {"maxLength": 1}}, [{"a": 1}, {}], [{"ab": 1}, {"a": 1, "ab": 1}]),
+    ],
+)  # fmt: skip
+def test_what_is_known_is_judged(schema, accepted, asked):
+    predicate, judge = compile_predicate(schema), Draft202012Validator(schema)
+    assert all(predicate(value) and judge.is_valid(value) for value in accepted)
+    assert not any(predicate(value) for value in asked)
+
+
 @pytest.mark.parametrize("name", ["account", "known-state", "plan", "report", "config"])
 def test_every_schema_of_ours_compiles(name):
     assert compile_predicate(json.loads(json.dumps(load_schema(name))))({}) in (True, False)
