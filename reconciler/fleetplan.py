@@ -39,11 +39,19 @@ _NOT_AT_ALL: Final = (None, 0)
 
 def plan_selected(accounts: Iterable[DeclaredAccount], known: KnownView, context: PlanContext) -> Plan:
     """The plan of some accounts, in the order of their ids; nothing else is in scope."""
+    tally, digest = tally_selected(accounts, known, context)
+    return tally.plan(known.head, digest.value())
+
+
+def tally_selected(
+    accounts: Iterable[DeclaredAccount], known: KnownView, context: PlanContext
+) -> tuple[Tally, FleetDigest]:
+    """What `plan_selected` plans from: the accounts added up, and their digests."""
     tally, digest = Tally(context), FleetDigest()
     for account in accounts:
         digest.add(account.account_id, digest_of(account.account_id, facts_of(account)))
         tally.add(outcome_of(plan_account(account, known.account(account.account_id), known, context)))
-    return tally.plan(known, digest.value())
+    return tally, digest
 
 
 def plan_fleet(fleet: Fleet, known: KnownView, context: PlanContext) -> Plan:
@@ -52,7 +60,14 @@ def plan_fleet(fleet: Fleet, known: KnownView, context: PlanContext) -> Plan:
     What was found out is kept in the fleet's cache. Raises `reconciler.errors.InvalidInput` if a manifest changed
     while it was read, and as the store does.
     """
-    return _Planning(fleet, known, context).plan()
+    tally, digest = _Planning(fleet, known, context).tally()
+    return tally.plan(known.head, digest)
+
+
+def tally_fleet(fleet: Fleet, known: KnownView, context: PlanContext) -> tuple[Tally, FleetDigest]:
+    """What `plan_fleet` plans from: the accounts added up, and their digests. Keeps and raises what that does."""
+    tally, _ = _Planning(fleet, known, context).tally()
+    return tally, fleet.digests()
 
 
 class _Planning:
@@ -67,8 +82,8 @@ class _Planning:
         self._tally = Tally(context)
         self._waiting: list[Settled] = []
 
-    def plan(self) -> Plan:
-        """Judge what has to be judged, and add everything up."""
+    def tally(self) -> tuple[Tally, str]:
+        """Judge what has to be judged, and add everything up; the digest is that of the manifests."""
         settled = self._settled
         due = self._due()
         if due is None:
@@ -83,7 +98,7 @@ class _Planning:
             self._tally.add(outcome_from_json(json.loads(text)))
         self._tally.add_settled(**settled.totals()._asdict())
         self._tally.add_rest(each for account_id, text in settled.rests() for each in _unmanaged(account_id, text))
-        return self._tally.plan(self._known, digest)
+        return self._tally, digest
 
     def _due(self) -> set[str] | None:
         """The accounts to be looked at; ``None`` for all of them."""

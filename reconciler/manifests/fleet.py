@@ -73,10 +73,14 @@ class Fleet:
 
     def digest(self) -> str:
         """The digest of all that is declared."""
+        return self.digests().value()
+
+    def digests(self) -> FleetDigest:
+        """The digests of all that is declared."""
         found = FleetDigest()
         for account_id, digest in self.cache.digests():
             found.add(account_id, digest)
-        return found.value()
+        return found
 
     def declared(self, number: int) -> DeclaredAccount:
         """The whole account behind a row. Raises `InvalidInput` if its file isn't any more what it was."""

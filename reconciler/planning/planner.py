@@ -29,7 +29,7 @@ def make_plan(
             tally.add(outcome_of(plan_account(account, seen, known, context)))
         elif seen is not None and not context.select:
             tally.add_unmanaged(seen)
-    return tally.plan(known, manifests_digest)
+    return tally.plan(known.head, manifests_digest)
 
 
 def _merge(

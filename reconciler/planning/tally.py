@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from reconciler.canonical import Json
 from reconciler.instants import clock_text
-from reconciler.model import KnownAccount, KnownView
+from reconciler.model import KnownAccount, KnownHead
 from reconciler.operations import OPERATIONS
 from reconciler.plan import (
     IMPACTS,
@@ -72,8 +72,8 @@ class Tally:
         if observed is not None and (self.oldest is None or observed < self.oldest):
             self.oldest = observed
 
-    def plan(self, known: KnownView, manifests_digest: str) -> Plan:
-        """The plan of all that was taken in."""
+    def plan(self, known: KnownHead, manifests_digest: str) -> Plan:
+        """The plan of all that was taken in; ``known`` heads the known state behind it."""
         context = self.context
         # Deadlines first, earliest first; a plan that waits behind thousands of calls may miss them.
         ordered = sorted(self.outcomes, key=lambda outcome: (outcome.deadline is None, outcome.deadline or 0))
@@ -89,7 +89,7 @@ class Tally:
             manifests=ManifestsInfo(
                 manifests_digest, context.revision, self.accounts, self.declared_products, context.select
             ),
-            known_state=KnownInfo(known.head.lineage, known.head.serial, self.oldest or known.head.observed_at),
+            known_state=KnownInfo(known.lineage, known.serial, self.oldest or known.observed_at),
             summary=self._summary(steps, len(deferred), len(blocked)),
             accounts=tuple(outcome.account for outcome in ordered if outcome.steps),
             steps=steps,
