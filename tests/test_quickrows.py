@@ -123,6 +123,9 @@ HOSTILE = [
     *(HEAD + f"owner: {text}\n" + NONE for text in ("=", "~", "''", "2016-10-02", "١٢", ".inf", "+1", "@a", "1ab")),
     *(HEAD.replace(ACCOUNT, text) + NONE for text in ("1" * 24, "0" * 24, "1" * 23 + "e")),
     *(HEAD + ITEM + f"    protect: {text}\n" for text in ("true", "false", "yes", '"true"', "True", "~", "[true]")),
+    *(HEAD + f"owner: {text}\n" + NONE for text in ("null", "Null", "NULL", "'null'", "nULL", "true", "false")),
+    HEAD + "labels: {region: north, area: a}\n" + NONE,
+    HEAD + "customer_number: 'c'\nsync: {subscriptions: b, address: a}\n" + NONE,
     HEAD + "labels: {protect: true}\n" + NONE,
     HEAD + "protect: true\n" + NONE,
     # Half characters and escapes.
