@@ -18,6 +18,9 @@ FORMAT: Final = "reconciler.plan/v1"
 #: What a plan with stand-ins calls itself: it reads like one, but nobody can apply it.
 STAND_IN_FORMAT: Final = "reconciler.pseudonymized-plan/v1"
 
+#: What a part of a plan calls itself, made by one of several jobs.
+SHARD_FORMAT: Final = "reconciler.plan-shard/v1"
+
 #: What a step does to a reader's access, from best to worst.
 IMPACTS: Final = ("grant", "extend", "neutral", "shorten", "revoke")
 

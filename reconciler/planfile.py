@@ -8,19 +8,18 @@ its operation and must come out equal.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from reconciler import canonical
+from reconciler import canonical, jsonfiles
 from reconciler.canonical import Json
 from reconciler.errors import InvalidInput, StalePlan
 from reconciler.instants import BadTime, parse_clock
 from reconciler.operations import BY_ACTION, NoSuchRequest
 from reconciler.plan import (
     FORMAT,
+    SHARD_FORMAT,
     STAND_IN_FORMAT,
     KnownInfo,
     ManifestsInfo,
@@ -47,7 +46,7 @@ _AGAIN: Final = "make the plan again with `reconciler plan`"
 def seal(plan: Plan) -> Plan:
     """``plan`` with its two digests."""
     sealed = replace(plan, steps_digest=steps_digest(plan))
-    return replace(sealed, plan_id=_content_digest(sealed))
+    return replace(sealed, plan_id=jsonfiles.digest(_fields(sealed), _LISTS, but="plan_id"))
 
 
 def steps_digest(plan: Plan) -> str:
@@ -74,42 +73,12 @@ def plan_text(plan: Plan) -> str:
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """The plan file in pieces: a line for each head field and each item of a list, made as it is asked for."""
-    for number, (name, value) in enumerate(_fields(plan)):
-        yield "{" if number == 0 else ",\n "
-        yield f'"{name}": '
-        if name not in _LISTS:
-            yield canonical.dumps(value)
-            continue
-        index = -1
-        for index, item in enumerate(value):
-            yield ("[\n  " if index == 0 else ",\n  ") + canonical.dumps(item)
-        yield "[]" if index < 0 else "]"
-    yield "}\n"
+    return jsonfiles.pieces(_fields(plan), _LISTS)
 
 
 def plan_json(plan: Plan) -> dict[str, Json]:
     """The plan in its machine form (``schemas/plan.schema.json``)."""
     return {name: list(value) if name in _LISTS else value for name, value in _fields(plan)}
-
-
-def _content_digest(plan: Plan) -> str:
-    """The digest of everything but ``plan_id``: that of its canonical JSON, which is never held as a whole."""
-    found = hashlib.sha256()
-    separator = "{"
-    for name, value in _fields(plan):
-        if name == "plan_id":
-            continue
-        found.update(f'{separator}"{name}":'.encode("ascii"))
-        separator = ","
-        if name not in _LISTS:
-            found.update(canonical.dumps(value).encode("ascii"))
-            continue
-        found.update(b"[")
-        for index, item in enumerate(value):
-            found.update(("," * (index > 0) + canonical.dumps(item)).encode("ascii"))
-        found.update(b"]")
-    found.update(b"}")
-    return canonical.DIGEST_PREFIX + found.hexdigest()
 
 
 def _fields(plan: Plan) -> Iterator[tuple[str, Any]]:
@@ -162,11 +131,16 @@ def read_plan(text: str, *, name: str) -> Plan:
     """
     from reconciler.validation import schema_errors
 
-    data = _parse(text, name)
+    data = jsonfiles.parse(text, name, what="a plan", hint=_AGAIN)
     if data.get("format") == STAND_IN_FORMAT:
         raise StalePlan(
             f"{name} holds stand-ins for readers' ids (--pseudonymize): it was made to be read, and can't be used",
             hint="use the plan file that `plan --out` wrote, or make the plan again",
+        )
+    if data.get("format") == SHARD_FORMAT:
+        raise InvalidInput(
+            f"{name} isn't a plan, but one of several parts of a plan (--shard)",
+            hint="put all of them together: reconciler plan merge FILE... --out plan.json",
         )
     problems = schema_errors("plan", data)
     if problems:
@@ -182,10 +156,15 @@ def read_plan(text: str, *, name: str) -> Plan:
         raise InvalidInput(f"{name} isn't a plan of this program: {error}", hint=_AGAIN) from None
     if steps_digest(plan) != plan.steps_digest:
         raise StalePlan(f"{name} was altered: its steps don't match its steps_digest", hint=_AGAIN)
+    check_requests(plan, name=name)
+    return plan
+
+
+def check_requests(plan: Plan, *, name: str) -> None:
+    """Raise `StalePlan` if ``plan`` holds a request that no operation would make, or a step out of its place."""
     wrong = list(_impossible(plan.steps))
     if wrong:
         raise StalePlan(f"{name} holds requests that no operation would make", details=wrong, hint=_AGAIN)
-    return plan
 
 
 def _impossible(steps: Iterable[Step]) -> Iterator[str]:
@@ -212,26 +191,6 @@ def _impossible(steps: Iterable[Step]) -> Iterator[str]:
         for key in foreign:
             if getattr(step, key) is not None:
                 yield f"step {step.number}: {step.action} has no {key}"
-
-
-def _parse(text: str, name: str) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("a key stands twice in one object")
-        return found
-
-    try:
-        data = json.loads(text, object_pairs_hook=unique, parse_constant=_no_number, parse_float=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{name} isn't a plan: {error or 'too deep'}", hint=_AGAIN) from None
-    if not isinstance(data, dict):
-        raise InvalidInput(f"{name} isn't a plan: it holds no object", hint=_AGAIN)
-    return data
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text[:20]} is no whole number")
 
 
 def _content(data: dict[str, Json]) -> dict[str, Json]:

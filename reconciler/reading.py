@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.manifests.files import Found
     from reconciler.manifests.fleet import Fleet
     from reconciler.manifests.loading import Workers
+    from reconciler.manifests.shards import Shard
 
 _Result = TypeVar("_Result")
 
@@ -43,8 +44,12 @@ class Reading:
     full_hash: bool = False
 
 
-def with_fleet(paths: Sequence[str], reading: Reading, use: Callable[[Fleet], _Result]) -> _Result:
+def with_fleet(
+    paths: Sequence[str], reading: Reading, use: Callable[[Fleet], _Result], *, shard: Shard | None = None
+) -> _Result:
     """What ``use`` makes of the manifests under ``paths`` (``-`` is standard input); what it found out is kept.
+
+    With ``shard`` it gets that part of them; what is kept of each stands in a file of its own.
 
     It is called a second time, without what was kept, if that turns out to be damaged. Raises
     `reconciler.errors.InvalidInput` if a path doesn't exist or there is no manifest, `reconciler.errors.UsageError` if
@@ -57,10 +62,11 @@ def with_fleet(paths: Sequence[str], reading: Reading, use: Callable[[Fleet], _R
     found = find_manifests(paths)
     stdin = _stdin() if "-" in paths else None
     large = estimated_documents(found) >= SMALL
-    cache = _cache() if reading.cache and large else None
+    place = CACHE if shard is None else CACHE.with_name(f"cache-{shard.number}-of-{shard.of}.db")
+    cache = _cache(place) if reading.cache and large else None
     if cache is not None:
         try:
-            return _used(found, cache, reading, stdin, use)
+            return _used(found, cache, reading, stdin, use, shard)
         except ChangedMeanwhile:
             pass  # so it looks, too, if the place that was kept is wrong
         except ReconcilerError:
@@ -69,15 +75,15 @@ def with_fleet(paths: Sequence[str], reading: Reading, use: Callable[[Fleet], _R
             import logging
 
             why = type(error).__name__  # what it says may hold any text
-            logging.getLogger(__name__).warning("%s is damaged and was thrown away (%s)", CACHE, why)
+            logging.getLogger(__name__).warning("%s is damaged and was thrown away (%s)", place, why)
         with suppress(OSError):
-            CACHE.unlink()
+            place.unlink()
         if stdin is not None:
             stdin.seek(0)
     import sqlite3
 
     try:
-        return _used(found, _temporary(large=large), reading, stdin, use)
+        return _used(found, _temporary(large=large), reading, stdin, use, shard)
     except sqlite3.OperationalError as error:
         if "is full" not in str(error):
             raise
@@ -86,13 +92,19 @@ def with_fleet(paths: Sequence[str], reading: Reading, use: Callable[[Fleet], _R
 
 
 def _used(
-    found: Found, cache: Cache, reading: Reading, stdin: BinaryIO | None, use: Callable[[Fleet], _Result]
+    found: Found,
+    cache: Cache,
+    reading: Reading,
+    stdin: BinaryIO | None,
+    use: Callable[[Fleet], _Result],
+    shard: Shard | None,
 ) -> _Result:
     from reconciler.manifests.loading import load_fleet
 
     try:
         with _fewer_collections():
-            fleet = load_fleet(found, cache, _workers(reading), stdin=stdin, full_hash=reading.full_hash)
+            workers = _workers(reading)
+            fleet = load_fleet(found, cache, workers, stdin=stdin, full_hash=reading.full_hash, shard=shard)
             result = use(fleet)
             cache.save()
             return result
@@ -135,15 +147,15 @@ def _temporary(*, large: bool) -> Cache:
     return Cache.temporary(on_disk=large)
 
 
-def _cache() -> Cache | None:
-    """The cache of the current folder; ``None`` if it can't be had."""
+def _cache(place: Path) -> Cache | None:
+    """The cache at ``place`` in the current folder; ``None`` if it can't be had."""
     from reconciler.manifests.cache import Cache
 
     with suppress(OSError):
-        if not CACHE.parent.exists():
-            CACHE.parent.mkdir(mode=0o700)
-            (CACHE.parent / ".gitignore").write_text("*\n", encoding="ascii")
-        return Cache.open(CACHE, _program())
+        if not place.parent.exists():
+            place.parent.mkdir(mode=0o700)
+            (place.parent / ".gitignore").write_text("*\n", encoding="ascii")
+        return Cache.open(place, _program())
     return None
 
 

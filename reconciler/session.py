@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from reconciler.errors import InvalidInput, UsageError
 from reconciler.instants import minute_of
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from reconciler.manifests.desired import Desired
     from reconciler.manifests.fleet import Fleet
     from reconciler.manifests.selecting import Selector
+    from reconciler.manifests.shards import Shard
     from reconciler.model import DeclaredAccount, KnownView
     from reconciler.plan import Plan
     from reconciler.planning import PlanContext
     from reconciler.settings import EnvironmentSettings
+    from reconciler.shardfile import PlanShard
     from reconciler.state.store import Store
 
 Clock = Callable[[], datetime]
+_Result = TypeVar("_Result")
 
 #: So much of a file tells whether it was meant to be a plan, whatever a formatter made of it.
 _HEAD: Final = 64 * 1024
@@ -81,6 +84,15 @@ def check_manifests(paths: Sequence[str], *, now: datetime, reading: Reading | N
     return with_fleet(paths, reading or Reading(), checked)
 
 
+class _Sound(NamedTuple):
+    """Manifests without errors, and what to plan with."""
+
+    fleet: Fleet
+    context: PlanContext
+    selectors: Sequence[Selector]
+    warnings: tuple[Diagnostic, ...]
+
+
 class Session:
     """One environment: its settings, its store, and the plans made for it."""
 
@@ -125,24 +137,52 @@ class Session:
         ``accept`` names guards that may be exceeded; with ``outlines``, `Planned.declared` is filled. Writes
         nothing but the cache. Raises `InvalidInput`, `UsageError` or `StoreFailed`.
         """
-        from reconciler.manifests.selecting import parse_selector
         from reconciler.planfile import seal
 
-        accepted = self._accepted(accept)
+        def planned(sound: _Sound) -> Planned:
+            plan = seal(_made(sound.fleet, self.known(), sound.context, sound.selectors))
+            return Planned(plan, sound.warnings, tuple(sound.fleet.outlines()) if outlines else ())
+
+        return self._planned(planned, at, select, accept)
+
+    def plan_shard(
+        self, shard: Shard, *, at: datetime, select: Sequence[str] = ()
+    ) -> tuple[PlanShard, tuple[Diagnostic, ...]]:
+        """Plan one shard of the accounts, as `plan` would; and what its manifests are only warned about."""
+        from reconciler.shardplan import plan_shard
+
+        def planned(sound: _Sound) -> tuple[PlanShard, tuple[Diagnostic, ...]]:
+            made = plan_shard(sound.fleet, self.known(), sound.context, sound.selectors, shard)
+            return made, sound.warnings
+
+        return self._planned(planned, at, select, (), shard)
+
+    def _planned(
+        self,
+        plan: Callable[[_Sound], _Result],
+        at: datetime | None,
+        select: Sequence[str],
+        accept: Sequence[str],
+        shard: Shard | None = None,
+    ) -> _Result:
+        """What ``plan`` makes of the manifests, unless they have errors."""
+        from reconciler.manifests.selecting import parse_selector
+        from reconciler.planning import guards
+
+        guards.check_limits(self.settings.guards)
+        accepted = accepted_guards(accept)
         selectors = [parse_selector(text) for text in select]
         now = self.clock()
         moment = at if at is not None else now
 
-        def planned(fleet: Fleet) -> Planned:
+        def planned(fleet: Fleet) -> _Result:
             found = fleet.diagnostics(minute_of(moment))
             if any(diagnostic.is_error for diagnostic in found):
                 fleet.cache.save()  # what was read needn't be read again
                 raise _refused(found)
-            context = self._context(moment, now, accepted, tuple(select))
-            plan = seal(_made(fleet, self.known(), context, selectors))
-            return Planned(plan, found, tuple(fleet.outlines()) if outlines else ())
+            return plan(_Sound(fleet, self._context(moment, now, accepted, tuple(select)), selectors, found))
 
-        return with_fleet(self.settings.manifests, self.reading, planned)
+        return with_fleet(self.settings.manifests, self.reading, planned, shard=shard)
 
     def _context(
         self, moment: datetime, now: datetime, accepted: frozenset[str], select: tuple[str, ...]
@@ -170,16 +210,17 @@ class Session:
 
         return open_store(self.settings.state, environment=self.environment, read_only=read_only, create=create)
 
-    def _accepted(self, names: Sequence[str]) -> frozenset[str]:
-        from reconciler.planning import guards
 
-        guards.check_limits(self.settings.guards)
-        for name in names:
-            if name not in guards.DEFAULTS:
-                near = difflib.get_close_matches(name, guards.DEFAULTS, n=1)
-                meant = f"; did you mean {near[0]!r}?" if near else ""
-                raise UsageError(f"there is no guard {name!r}{meant}", hint=f"guards are {', '.join(guards.DEFAULTS)}")
-        return frozenset(names)
+def accepted_guards(names: Sequence[str]) -> frozenset[str]:
+    """The guards that ``names`` accept. Raises `UsageError` for one that doesn't exist."""
+    from reconciler.planning import guards
+
+    for name in names:
+        if name not in guards.DEFAULTS:
+            near = difflib.get_close_matches(name, guards.DEFAULTS, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"there is no guard {name!r}{meant}", hint=f"guards are {', '.join(guards.DEFAULTS)}")
+    return frozenset(names)
 
 
 def _refused(found: Sequence[Diagnostic]) -> InvalidInput:
@@ -202,19 +243,36 @@ def read_plan_file(path: str) -> tuple[Plan, str]:
     """The plan in a file (``-`` is standard input) and its text. Raises `InvalidInput` or `StalePlan`."""
     from reconciler.planfile import read_plan
 
+    name, text = _text_of(path, what="a plan", hint="name a file that `plan --out` wrote")
+    return read_plan(text, name=name), text
+
+
+def merged_plan(paths: Sequence[str], accept: Sequence[str]) -> tuple[Plan, list[Diagnostic]]:
+    """The sealed plan of the shards in some files, and what it is only warned about.
+
+    ``accept`` names guards that may be exceeded. Raises `InvalidInput`, `StalePlan` or `UsageError`.
+    """
+    from reconciler.shardfile import read_shard
+    from reconciler.shardplan import merge_shards
+
+    accepted = accepted_guards(accept)
+    shards = []
+    for path in paths:
+        name, text = _text_of(path, what="a shard of a plan", hint="name files that `plan --shard I/N --out` wrote")
+        shards.append((name, read_shard(text, name=name)))
+    return merge_shards(shards, accepted)
+
+
+def _text_of(path: str, *, what: str, hint: str) -> tuple[str, str]:
+    """The name of a file (``-`` is standard input) for people, and its text. Raises `InvalidInput`."""
     name = "standard input" if path == "-" else path
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        text = data.decode("utf-8")
+        return name, data.decode("utf-8")
     except OSError as error:
-        raise InvalidInput(
-            f"{name} can't be read: {error.strerror}", hint="name a file that `plan --out` wrote"
-        ) from None
+        raise InvalidInput(f"{name} can't be read: {error.strerror}", hint=hint) from None
     except UnicodeDecodeError:
-        raise InvalidInput(
-            f"{name} isn't a plan: it isn't UTF-8 text", hint="name a file that `plan --out` wrote"
-        ) from None
-    return read_plan(text, name=name), text
+        raise InvalidInput(f"{name} isn't {what}: it isn't UTF-8 text", hint=hint) from None
 
 
 def looks_like_plan(path: str) -> bool:
@@ -232,7 +290,9 @@ def looks_like_plan(path: str) -> bool:
     except OSError:
         return False
     begins = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
-    return begins and any(mark in head for mark in (b'"reconciler.plan/', b'"plan_id"', b'"steps_digest"'))
+    return begins and any(
+        mark in head for mark in (b'"reconciler.plan/', b'"reconciler.plan-shard/', b'"plan_id"', b'"steps_digest"')
+    )
 
 
 def _revision() -> str | None:

@@ -102,6 +102,15 @@ class Fleet:
             products = tuple(DeclaredProduct(_NOWHERE, each[0], each[1]) for each in json.loads(wanted)[1])
             yield DeclaredAccount(account_id, _NOWHERE, json.loads(rest)[0], user_products=products)
 
+    def claiming(self) -> Iterator[tuple[str, int, str, str]]:
+        """File and line of all accounts, as far as they are known, and both `reconciler.manifests.facts.Facts`."""
+        sql = (
+            "SELECT folder, entry, line, wanted, rest FROM rows JOIN files ON files.id = file "
+            "WHERE file IN (SELECT file FROM present) ORDER BY rows.id"
+        )
+        for folder, entry, line, wanted, rest in self.cache.execute(sql):
+            yield self._inputs.file(folder, entry).name, line, wanted, rest
+
     def selected(self, selectors: Sequence[Selector]) -> Iterator[DeclaredAccount]:
         """The accounts that ``selectors`` take, in their order. Raises as `declared` does."""
         by_file = any(selector.kind == "file" for selector in selectors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -67,6 +67,18 @@ class Tally:
     def add_rest(self, rest: Iterable[Unmanaged]) -> None:
         """Take in known products that nobody declares, of accounts that were counted by `add_settled`."""
         self.unmanaged += rest
+
+    def add_parts(self, parts: Sequence[Tally]) -> None:
+        """Take in what was added up in parts; no account is in two of them."""
+        for part in parts:
+            self.accounts += part.accounts
+            self.declared_products += part.declared_products
+            self.known_products += part.known_products
+            self.unchanged += part.unchanged
+            self.unmanaged += part.unmanaged
+            self.outcomes += part.outcomes
+            self._observed(part.oldest)
+        self.outcomes.sort(key=lambda outcome: outcome.account.account_id)
 
     def _observed(self, observed: str | None) -> None:
         if observed is not None and (self.oldest is None or observed < self.oldest):
