@@ -319,6 +319,37 @@ def test_an_unchanged_file_is_not_opened_again(here, tmp_path, monkeypatch):
     assert "a.yaml" in opened_files(["m"], cache)
 
 
+def test_sets_of_paths_keep_each_other_s_files(here, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "_RACY", -(10**12))
+    put(here, {"a.yaml": A + NONE, "b/b.yaml": B + USER, "c/c.yaml": C + NONE})
+    cache = tmp_path / "cache.db"
+    sets = (["m/a.yaml"], ["m/b"], ["m/c/c.yaml"], ["m/c"])
+    assert [len(opened_files(paths, cache)) for paths in sets] == [1] * 4
+    assert [len(opened_files(paths, cache)) for paths in sets] == [0] * 4
+
+
+def test_what_is_gone_is_forgotten(here, tmp_path):
+    put(here, {"a.yaml": A + NONE, "b/b.yaml": B + USER, "c/c.yaml": C + NONE})
+    cache = tmp_path / "cache.db"
+    same(["m/a.yaml"], cache)
+    same(["m/b", "m/c", "-"], cache, stdin=b"")
+    (here / "a.yaml").unlink()
+    shutil.rmtree(here / "b")
+    same(["m/c"], cache)
+    with loaded(["m/c"], cache) as fleet:
+        assert fleet.cache.execute("SELECT entry FROM files").fetchall() == [("c.yaml",)]
+        assert len(fleet.cache.execute("SELECT * FROM rows").fetchall()) == 1
+
+
+def test_a_file_with_an_old_time_that_was_just_put_there_is_looked_at_again(here, tmp_path):
+    """As by ``cp -p``: what tells that it may change again is when it was put there."""
+    put(here, {"a.yaml": A + NONE})
+    os.utime(here / "a.yaml", (10**9, 10**9))
+    cache = tmp_path / "cache.db"
+    assert opened_files(["m"], cache) == ["a.yaml"]
+    assert opened_files(["m"], cache) == ["a.yaml"]
+
+
 def test_a_file_from_the_future_is_read_each_time(here, tmp_path, monkeypatch):
     put(here, {"a.yaml": A + NONE})
     os.utime(here / "a.yaml", (2**32, 2**32))
