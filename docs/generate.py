@@ -129,16 +129,15 @@ def _command_sections(command: click.Command, context: click.Context) -> Iterabl
     yield f"## `{context.command_path}`\n"
     yield f"```text\n{pieces}\n```\n"
     yield f"{inspect.cleandoc(command.help or '')}\n"
+    common = {name for option in COMMON for name in option.names}
+    own = [p for p in command.params if isinstance(p, click.Option) and not common & set(p.opts)]
+    if own:
+        yield _table(("option", "variable", "what it does"), map(_option_row, own))
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
             yield from _command_sections(below, click.Context(below, context, info_name=name))
-        return
-    common = {name for option in COMMON for name in option.names}
-    own = [p for p in command.params if isinstance(p, click.Option) and not common & set(p.opts)]
-    if own:
-        yield _table(("option", "variable", "what it does"), map(_option_row, own))
 
 
 def _option_row(option: click.Option) -> tuple[str, ...]:

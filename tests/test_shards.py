@@ -4,14 +4,13 @@ import json
 from array import array
 from collections import Counter
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests import rows
 from reconciler.manifests.fleetdigest import bucket_of
-from reconciler.manifests.rows import findings_from, rows_of_bytes, unreadable
-from reconciler.manifests.shards import Shard, own, surely_about
+from reconciler.manifests.rows import findings_from, rows_of_bytes
+from reconciler.manifests.shards import Shard
 
 PRODUCT = "56e1741a6fc9365306000002"
 
@@ -42,13 +41,16 @@ SOUND = [
     lambda number: block(number).replace(account(number), f'"{account(number).upper()}"'),
     lambda number: block(number).replace("account_id: ", "'account_id'  : '").replace("\nuser", "'\nuser"),
     lambda number: block(number).replace("account_id: ", "? account_id\n: "),
-    lambda number: block(number).replace("account_id: ", 'account_id:\n  # the id\n  "') .replace("\nuser", '"\nuser'),
-    lambda number: block(number).replace("account_id", '"account\\x5fid"') + f"owner: account_id {account(number + 1)}\n",
+    lambda number: block(number).replace("account_id: ", 'account_id:\n  # the id\n  "').replace("\nuser", '"\nuser'),
+    lambda number: (
+        block(number).replace("account_id", '"account\\x5fid"') + f"owner: account_id {account(number + 1)}\n"
+    ),
     lambda number: block(number, f"labels: {{account_id: {account(number + 1)}}}\n"),
     lambda number: f"# account_id: {account(number + 1)}\n{block(number)}",
     lambda number: f"labels: {{account_id: {account(number + 1)}}}\n{block(number)}",
-    lambda number: block(number).replace("account_id", '"account\\x5fid"')
-    + f"labels:\n  account_id: {account(number + 1)}\n",
+    lambda number: (
+        block(number).replace("account_id", '"account\\x5fid"') + f"labels:\n  account_id: {account(number + 1)}\n"
+    ),
     lambda number: block(number, end="user_products: []\nowner: |+\n  a\n\n"),
     lambda number: block(number, end="user_products: []\nowner: |\n  a\n"),
     lambda number: block(number, end="user_products: []\nowner: >+\n  a\n"),
@@ -56,10 +58,14 @@ SOUND = [
     lambda number: block(number, "owner: |\n  --- no\n  ...\n"),
     lambda number: block(number, "owner: å😀\n"),
     lambda number: block(number, f"customer_number: 'c{number % 3}'\n"),
-    lambda number: block(number, end=f"user_products:\n- {{product_id: {PRODUCT}, user_product_id: {account(number)}}}\n"),
-    lambda number: block(number, end="user_products:\n- {product_id: "
-    + PRODUCT + ", state: activated, valid_to: 2016-10-02 13:00 +0100}\n"),
-]  # fmt: skip
+    lambda number: block(
+        number, end=f"user_products:\n- {{product_id: {PRODUCT}, user_product_id: {account(number)}}}\n"
+    ),
+    lambda number: block(
+        number,
+        end="user_products:\n- {product_id: " + PRODUCT + ", state: activated, valid_to: 2016-10-02 13:00 +0100}\n",
+    ),
+]
 #: Documents that are no accounts, none at all, or wrong in themselves.
 BROKEN = [
     lambda number: "",

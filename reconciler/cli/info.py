@@ -10,7 +10,7 @@ from reconciler.cli.options import argument, common_options, group, help_if_alon
 from reconciler.errors import ExitCode
 
 SHELLS = ("bash", "zsh", "fish")
-SCHEMAS = ("account", "known-state", "plan", "report", "config")
+SCHEMAS = ("account", "known-state", "plan", "plan-shard", "report", "config")
 
 
 @click.command()
@@ -20,7 +20,7 @@ SCHEMAS = ("account", "known-state", "plan", "report", "config")
 def schema(context: click.Context, name: str) -> ExitCode:
     """Print a JSON schema, for editors and for programs that read our files.
 
-    NAME is account, known-state, plan, report or config.
+    NAME is account, known-state, plan, plan-shard, report or config.
     """
     from reconciler.schemafiles import schema_text
 

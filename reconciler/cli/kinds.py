@@ -73,6 +73,25 @@ class Whole(click.ParamType[int]):
         return int(text)
 
 
+class Part(click.ParamType[tuple[int, int]]):
+    """One of several parts: ``2/8`` is the second of eight."""
+
+    name = "part"
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Which part, and of how many."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", str(value))
+        number, of = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1 <= number <= of <= self.most:
+            self.fail(f"{str(value)!r} isn't one of several parts: write 2/8 for the second of eight", param, ctx)
+        return number, of
+
+
 class Rate(click.ParamType[float]):
     """Calls a second: a number such as ``5`` or ``0.5``."""
 

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import rich_click as click
 
-from reconciler.cli.host import at_option, host, moment, paths_argument
-from reconciler.cli.kinds import Whole
+from reconciler.cli.host import at_option, host, moment
+from reconciler.cli.kinds import Part, Whole
+from reconciler.cli.merging import (
+    MOST_SHARDS,
+    PathsOrCommand,
+    WithCommands,
+    check_out,
+    check_place,
+    exit_code,
+    merge,
+    plan_shard,
+    write_plan,
+)
 from reconciler.cli.options import argument, base_url_option, common_options, option, reading_options
 from reconciler.cli.sharing import begin, pseudonymize_options, shared, shared_invocation
 from reconciler.cli.showing import (
@@ -20,9 +31,15 @@ from reconciler.cli.showing import (
 from reconciler.errors import ExitCode, UsageError
 
 
-@click.command()
-@paths_argument
+@click.group(cls=WithCommands, invoke_without_command=True)
+@argument("paths", nargs=-1, metavar="[PATHS]...", type=PathsOrCommand(merge.name))
 @option("-o", "--out", metavar="FILE", help="Write the plan file, for review and `apply FILE`.")
+@option(
+    "--shard",
+    type=Part(MOST_SHARDS),
+    metavar="I/N",
+    help="Plan only part I of N, for `plan merge`; needs --out and --at.",
+)
 @form_option
 @at_option("Plan for another moment; one in the future is a what-if and can't be applied.")
 @select_option
@@ -37,6 +54,7 @@ def plan(
     context: click.Context,
     paths: tuple[str, ...],
     out: str | None,
+    shard: tuple[int, int] | None,
     form: str,
     at: str | None,
     select: tuple[str, ...],
@@ -47,16 +65,16 @@ def plan(
 
     Nothing is called, and nothing is written but the file of --out and a cache. Exits 5 if a guard refuses the plan.
     The file of --out is the real plan, also with --pseudonymize.
+
+    A folder of manifests that is named like a command below is written as ./merge.
     """
-    from reconciler.files import check_writable, write_atomically
-    from reconciler.planfile import plan_lines
     from reconciler.render import Invocation
 
     here = host(context)
-    if out == "-":
-        raise UsageError("--out takes a file", hint="for the plan file on standard output, use --format json")
-    if out is not None:
-        check_writable(out)
+    check_place(paths)
+    check_out(out)
+    if shard is not None:
+        return plan_shard(context, paths, shard, out=out, at=at, select=select)
     session = here.session(paths)
     keeper = begin(here, session.settings.manifests)
     planned = session.plan(at=moment(at), select=select, accept=accept)
@@ -64,12 +82,12 @@ def plan(
     shown = shared(keeper, planned.plan)
     warn_if_nothing_selected(here, shown)
     if out is not None:
-        write_atomically(out, (piece.encode("ascii") for piece in plan_lines(planned.plan)))
-        here.output.note(f"wrote the plan to {out}")
+        write_plan(here, planned.plan, out)
     show_plan(here, shown, form, shared_invocation(keeper, Invocation(out, paths, here.repeated())))
-    if planned.plan.refused:
-        return ExitCode.REFUSED
-    return ExitCode.CHANGES if detailed_exitcode and planned.plan.steps else ExitCode.DONE
+    return exit_code(planned.plan, detailed=detailed_exitcode)
+
+
+plan.add_command(merge)
 
 
 @click.command()

@@ -28,7 +28,7 @@ SLIPS = [
     # What is missing, or too much.
     (["plan"], 64, "no environment is named"),
     (["plan", "-e"], 64, "Option '-e' requires an argument"),
-    (["schema"], 64, "It is one of account, known-state, plan, report, config"),
+    (["schema"], 64, "It is one of account, known-state, plan, plan-shard, report, config"),
     (["explain"], 64, "Missing argument 'PLAN'"),
     (["version", "now"], 64, "unexpected extra argument"),
     (["apply", "plan.json", "--select", "owner=x"], 64, "--select is for planning, and this is a saved plan"),
