@@ -104,9 +104,8 @@ def test_what_lies_beside_it_and_is_not_ours_is_not_taken_in(path, end):
     assert not beside.exists()
 
 
-def test_a_change_that_was_cut_off_is_rolled_back(path, tmp_path):
-    """Its journal is ours, and lies beside it after the process was killed."""
-    filled(path)
+def cut_off(path):
+    """Begin a change in a process that is killed before its end; returns the journal that it leaves."""
     script = (
         "import os, sqlite3\n"
         f"c = sqlite3.connect({str(path)!r}, isolation_level=None)\n"
@@ -115,7 +114,27 @@ def test_a_change_that_was_cut_off_is_rolled_back(path, tmp_path):
         "os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=False, timeout=30)
-    assert path.with_name("cache.db-journal").exists()
+    return path.with_name("cache.db-journal")
+
+
+def test_a_journal_that_comes_out_of_a_repository_is_not_played_back(path):
+    filled(path)
+    journal = cut_off(path)
+    before = journal.read_bytes()
+    assert entries(path) == ["a.yaml"]
+    with closing(Cache.open(path, "p")) as cache:
+        put(cache, "b.yaml", 3)
+        cache.save()
+    journal.write_bytes(before)
+    journal.chmod(0o644)
+    assert entries(path) == ["a.yaml", "b.yaml"]
+
+
+def test_a_change_that_was_cut_off_is_rolled_back(path):
+    """Its journal is ours, and lies beside it after the process was killed."""
+    filled(path)
+    journal = cut_off(path)
+    assert journal.exists()
     assert entries(path) == ["a.yaml"]
 
 

@@ -222,7 +222,11 @@ def test_a_cache_that_turns_out_to_be_damaged_is_thrown_away(tmp_path, caplog):
     rng = random.Random(6)
     for _ in range(50):
         fleet.cache.write_bytes(damaged(whole, rng))
+        before = len(caplog.records)
         assert fleet.plan("--jobs", "1") == plain
+        if len(caplog.records) > before:
+            assert not fleet.cache.exists()
+            fleet.cache.touch(mode=0o600)
     told = [record.getMessage() for record in caplog.records]
     assert told
     assert all(text.startswith(".reconciler/cache.db is damaged and was thrown away (") for text in told)
@@ -294,17 +298,21 @@ def test_a_manifest_that_keeps_changing_is_told(fleet):
     assert (result.code, "m.yaml changed while it was read" in result.err) == (3, True)
 
 
-def test_two_sets_of_paths_and_known_states_don_t_disturb_each_other(fleet, monkeypatch):
+def test_sets_of_paths_and_known_states_don_t_disturb_each_other(tmp_path, monkeypatch):
     is_old(monkeypatch)
+    fleet = LargeFleet(tmp_path, padding=260_000)
     fleet.declare(3, "deactivated")
-    sets = (("manifests",), ("manifests/000.yaml", "manifests/001.yaml", "manifests/002.yaml", "manifests/003.yaml"))
-    for turn in range(4):
+    files = [f"manifests/{file:03}.yaml" for file in range(4)]
+    sets = (["manifests"], files, files[:2], files[2:])
+    for turn in range(5):
         for paths in sets:
             assert fleet.plan(*paths) == fleet.plan(*paths, "--no-cache")
         if turn == 1:
             fleet.declare(4, "deactivated")
         if turn == 2:
             fleet.know(serial=2, state="deactivated")
+        if turn == 3:
+            fleet.know(serial=3, state="deactivated", hour=8)
 
 
 def test_a_snapshot_that_was_edited_under_its_serial_is_noticed(fleet, monkeypatch):
@@ -323,6 +331,21 @@ def test_another_version_of_the_program_reads_everything_again(fleet, monkeypatc
     assert reading._program() != program
     plan, seen = opened(fleet)
     assert (plan, len(set(seen))) == (plain, 4)
+
+
+def test_a_program_that_was_edited_is_another_version(tmp_path, monkeypatch):
+    (tmp_path / "reconciler").mkdir()
+    module = tmp_path / "reconciler" / "reading.py"
+    module.write_text("a")
+    monkeypatch.setattr(reading, "__file__", str(module))
+    found = [reading._program()]
+    for change in (lambda: module.write_text("ab"), lambda: os.utime(module, (1, 1)), (tmp_path / "schemas").mkdir):
+        change()
+        found.append(reading._program())
+    assert found[3] == found[2]
+    (tmp_path / "schemas" / "account.schema.json").write_text("{}")
+    found[3] = reading._program()
+    assert len(set(found)) == 4
 
 
 def test_plans_for_other_moments_are_those_without_a_cache(fleet, monkeypatch):

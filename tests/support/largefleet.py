@@ -52,8 +52,8 @@ class LargeFleet:
         self.states[number] = state
         self.write(number // self.each)
 
-    def know(self, *, serial: int, state: str = "activated", missing: int = 1) -> None:
-        """What is known: of all but the last ``missing`` accounts, and of one that nobody declares."""
+    def know(self, *, serial: int, state: str = "activated", missing: int = 1, hour: int = 9) -> None:
+        """What is known: of all but the last ``missing`` accounts, and of one that nobody declares, since ``hour``."""
         numbers = [*range(len(self.states) - missing), 10**6]
         accounts = [
             {
@@ -67,7 +67,7 @@ class LargeFleet:
             "environment": "stage",
             "lineage": "a" * 32,
             "serial": serial,
-            "observed_at": "2026-11-24T09:00:00Z",
+            "observed_at": f"2026-11-24T{hour:02}:00:00Z",
             "accounts": accounts,
         }
         (self.folder / "known.json").write_text(json.dumps(known))
