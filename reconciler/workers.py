@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import connection
-from typing import Any, Final, cast
+from typing import Final
 
-from reconciler.errors import UsageError
 from reconciler.manifests.loading import SMALL, Workers
 from reconciler.manifests.rows import warm_up
 
@@ -66,25 +65,15 @@ def cluster_workers(address: str) -> Workers:
         if documents == 0:
             yield None
             return
-        try:
-            import distributed
-        except ImportError:
-            hint = "install it: pip install 'payway-reconciler[dask]'"
-            raise UsageError("--cluster needs Dask, which isn't installed", hint=hint) from None
-        try:
-            client = cast(Any, distributed).Client(address, timeout=_CLUSTER_TIMEOUT, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            hint = "start a scheduler there, or leave --cluster out"
-            raise UsageError(f"--cluster {address}: no scheduler answers ({error})", hint=hint) from None
-        with client:
-            yield client.get_executor()
+        from reconciler.cluster import connected
+
+        with connected(address) as executor:
+            yield executor
 
     return start
 
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-#: Seconds to wait for a scheduler.
-_CLUSTER_TIMEOUT: Final = 10
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -14,7 +14,7 @@ import pytest
 from support.commands import call, environment
 from support.largefleet import LargeFleet, manifest
 
-from reconciler import workers
+from reconciler import cluster, workers
 from reconciler.errors import UsageError
 from reconciler.manifests import loading
 from reconciler.workers import cluster_workers, cores, local_workers
@@ -117,7 +117,7 @@ def test_a_cluster_without_dask_says_how_to_get_it(tmp_path):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "nonsense", "tcp://", "ftp://127.0.0.1:9"])
 def test_a_cluster_that_isn_t_there_is_a_matter_of_usage(tmp_path, monkeypatch, address):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(workers, "_CLUSTER_TIMEOUT", 0.3)
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.3)
     result = call("validate", "--cluster", address, LargeFleet(tmp_path).folder.as_posix(), cwd=tmp_path)
     assert result.code == 64, result.said
     assert "error: --cluster" in result.err

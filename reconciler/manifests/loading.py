@@ -195,13 +195,14 @@ class _Loading:
                 for chunk in chunks:
                     self._take(chunk, self._read_files(_asked(chunk)) if chunk[0].file.path else [self._of_stdin()])
                 return
+            ahead = getattr(executor, "ahead", AHEAD)
             under_way: deque[tuple[list[_Todo], Future[list[FileRows]] | None]] = deque()
             for chunk in chunks:
                 if not chunk[0].file.path:
                     self._take(chunk, [self._of_stdin()])
                     continue
                 under_way.append((chunk, self._begun(executor, chunk)))
-                if len(under_way) > AHEAD:
+                if len(under_way) > ahead:
                     self._take_read(*under_way.popleft())
             while under_way:
                 self._take_read(*under_way.popleft())
