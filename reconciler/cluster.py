@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 
 from reconciler import __version__, schemafiles
 from reconciler.errors import UsageError
+from reconciler.manifests.documents import parser_version
 from reconciler.manifests.files import ManifestFile, signature_of
 from reconciler.manifests.loading import AHEAD
 from reconciler.manifests.rows import FileRows
@@ -175,9 +176,7 @@ def read_for(other: str, asked: bytes) -> tuple[str, Any]:
 @cache
 def program() -> str:
     """What tells this program from another one that might read manifests otherwise."""
-    import yaml
-
-    found = hashlib.sha256(repr((sys.version_info[:2], sys.hash_info.modulus, yaml.__version__)).encode())
+    found = hashlib.sha256(repr((sys.version_info[:2], sys.hash_info.modulus, parser_version())).encode())
     root = Path(__file__).parent
     for file in sorted(root.rglob("*.py")):
         found.update(f"{file.relative_to(root).as_posix()}\n".encode() + file.read_bytes())

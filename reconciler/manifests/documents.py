@@ -123,6 +123,13 @@ def has_fast_parser() -> bool:
     return bool(yaml.__with_libyaml__)
 
 
+def parser_version() -> str:
+    """What tells one parser from another."""
+    import yaml
+
+    return f"{yaml.__version__} {yaml.__with_libyaml__}"
+
+
 @cache
 def _parser() -> Callable[[bytes], Any]:
     import yaml
