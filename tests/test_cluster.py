@@ -54,8 +54,12 @@ class Cluster:
 
     def close(self):
         for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.communicate(timeout=PATIENCE)
+            self.end(process)
+
+    @staticmethod
+    def end(process):
+        process.kill()
+        process.communicate(timeout=PATIENCE)
 
 
 @contextmanager
@@ -149,7 +153,7 @@ def test_workers_with_another_program(fleet, tmp_path_factory):
         assert fleet.plan("--no-cache", "--cluster", found.address) == expected, "another place, the same program"
         with (elsewhere / "reconciler" / "manifests" / "rows.py").open("a") as file:
             file.write("# edited\n")
-        found.workers.pop().kill()
+        found.end(found.workers.pop())
         found.add()
         refused(fleet, found.address, "its workers run another program: ", "install the same on both sides")
 
@@ -216,12 +220,11 @@ def test_workers_that_see_other_files(fleet, seeing, tmp_path_factory):
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory):
     """A fleet that takes some seconds to read: every document goes the long way."""
-    fleet = LargeFleet(tmp_path_factory.mktemp("slow"), files=16, each=1, padding=0)
-    for file in range(16):
-        numbers = range(file * 1200, (file + 1) * 1200)
-        fleet.path(file).write_text(
-            "---\n".join(manifest(number).replace("kind:", '"\\u006bind":') for number in numbers)
-        )
+    fleet = LargeFleet(tmp_path_factory.mktemp("slow"), files=12, each=1, padding=0)
+    for file in range(12):
+        numbers = range(file * 500, (file + 1) * 500)
+        text = "---\n".join(manifest(number).replace("kind:", '"\\u006bind":') for number in numbers)
+        fleet.path(file).write_text(text + "#" * 400_000 + "\n")  # which makes it a task of its own
     return fleet
 
 
