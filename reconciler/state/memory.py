@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import heapq
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 
-from reconciler.model import KnownAccount, KnownHead, KnownView
+from reconciler.model import KnownAccount, KnownHead, KnownRecord, KnownView, known_record
 from reconciler.state import locking
-from reconciler.state.accounts import arranged, user_product_ids
+from reconciler.state.accounts import AccountRow, arranged, decoded, user_product_ids
 from reconciler.state.condition import Condition
 from reconciler.state.store import CHAIN_START, Change, Holder, JournalEntry, Lock, Run, Store
 
@@ -146,7 +146,7 @@ class MemoryStore:
         if fence is not None and fence != self._lock:
             raise locking.lost(fence, self._lock)
         self._changing = True
-        change = _MemoryChange(self.account, self.last_entry())
+        change = _MemoryChange(self.account, self.view, self.last_entry())
         try:
             yield change
             self._commit(change)
@@ -223,6 +223,7 @@ class _MemoryChange:
     """What a change collects until it counts."""
 
     under: Callable[[str], KnownAccount | None]
+    view: Callable[[], KnownView]
     last: JournalEntry | None
     accounts: dict[str, KnownAccount | None] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
@@ -235,6 +236,19 @@ class _MemoryChange:
 
     def put_account(self, account: KnownAccount) -> None:
         self.accounts[account.account_id] = arranged(account)
+
+    def records(self, account_ids: Sequence[str]) -> dict[str, KnownRecord]:
+        accounts = ((account_id, self.account(account_id)) for account_id in account_ids)
+        return {account_id: known_record(account) for account_id, account in accounts if account is not None}
+
+    def owners(self, user_product_ids: Sequence[str]) -> dict[str, str]:
+        account_of = self.view().account_of
+        owners = ((each, account_of(each)) for each in user_product_ids)
+        return {each: owner for each, owner in owners if owner is not None}
+
+    def put_rows(self, rows: Sequence[AccountRow]) -> None:
+        for row in rows:
+            self.put_account(decoded(row.record.document, row.record.observed_at))
 
     def remove_account(self, account_id: str) -> None:
         if self.account(account_id) is not None:

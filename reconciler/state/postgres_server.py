@@ -148,6 +148,11 @@ class Database:
         # All in one message: over a network, the number of messages is what takes time.
         self._run("; ".join(sql for sql, _ in statements), [value for _, values in statements for value in values])
 
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement that gives no rows once for each of ``rows``, inside a transaction. Raises `StoreFailed`."""
+        if rows:
+            self.run([(sql, values) for values in rows])
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction that has the store for itself from the start, and ends durable or not at all.

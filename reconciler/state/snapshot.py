@@ -1,28 +1,50 @@
 """Reads a snapshot of known state: one JSON document, JSON Lines or CSV, told apart by their content.
 
-Everything that is wrong with it is found before anything is done with it.
+Everything that is wrong with it is found before anything is done with it. A large one that has an account on each line
+isn't held in memory.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
+import stat
 import sys
+import tempfile
+import weakref
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, BinaryIO, Final, cast
 
-from reconciler.canonical import Json
 from reconciler.errors import InvalidInput
-from reconciler.instants import clock_text, parse_clock
-from reconciler.model import KnownAccount, KnownHead, KnownView, known_account_from_json
-from reconciler.state.accounts import arranged, user_product_ids
+from reconciler.model import KnownAccount, KnownHead, KnownView
+from reconciler.state.accounts import user_product_ids
 from reconciler.state.csvfile import read_csv
 from reconciler.state.snapshotcheck import FORMAT, DataPath, Place, check_account, check_head
+from reconciler.state.snapshotlines import SeenLines
+from reconciler.state.snapshotscan import NotByLines, scan
+from reconciler.state.snapshottext import (
+    Problems,
+    account_in,
+    clock,
+    known_head,
+    load,
+    not_json,
+    not_utf8,
+    object_or_none,
+    place_in_document,
+    place_in_line,
+    unreadable,
+)
 
-#: How many problems are told; the others are counted.
-SHOWN_PROBLEMS: Final = 1000
+#: From how many bytes on a snapshot isn't held in memory, if it can be read line by line.
+LARGE: Final = 1 << 20
 
 _STDIN: Final = "standard input"
 
@@ -35,7 +57,7 @@ class Snapshot:
     """
 
     head: KnownHead
-    accounts: tuple[KnownAccount, ...]
+    accounts: tuple[KnownAccount, ...] | SeenLines
     form: str
     notes: tuple[str, ...] = ()
 
@@ -53,13 +75,25 @@ def read_snapshot(source: str | Path) -> Snapshot:
 
     Raises `InvalidInput` with every problem and its place.
     """
-    if str(source) == "-":
-        return parse_snapshot(sys.stdin.buffer.read(), _STDIN)
+    name = _STDIN if str(source) == "-" else str(source)
     try:
-        data = Path(source).read_bytes()
+        with ExitStack() as opened:
+            file = _opened(source, opened)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            if size >= LARGE:
+                try:
+                    head, seen, form = scan(file, name)
+                except NotByLines:
+                    file.seek(0)
+                else:
+                    # It stays open until nobody refers to the accounts any more.
+                    weakref.finalize(seen, opened.pop_all().close)
+                    return Snapshot(head, seen, form)
+            data = file.read()
     except OSError as error:
-        raise InvalidInput(f"{source}: {error.strerror or error}", hint="check the snapshot's path") from None
-    return parse_snapshot(data, str(source))
+        raise unreadable(name, error) from None
+    return parse_snapshot(data, name)
 
 
 def parse_snapshot(data: bytes, name: str) -> Snapshot:
@@ -77,7 +111,7 @@ def parse_snapshot(data: bytes, name: str) -> Snapshot:
         found = (Found(account.data, account.place) for account in table.accounts)
         return _snapshot(name, {}, found, "csv", problems=table.problems, notes=table.notes)
     first, _, rest = text.lstrip().partition("\n")
-    head = _json_or_none(first)
+    head = object_or_none(first)
     if head is not None and "accounts" not in head:
         skipped = text.count("\n", 0, len(text) - len(text.lstrip()))
         return _json_lines(name, head, rest, skipped + 1)
@@ -86,36 +120,42 @@ def parse_snapshot(data: bytes, name: str) -> Snapshot:
 
 def snapshot_view(snapshot: Snapshot) -> KnownView:
     """Known state for the planner, straight from a snapshot."""
-    owners: dict[str, str] = {}
-    for account in snapshot.accounts:
-        for user_product_id in user_product_ids(account):
-            owners[user_product_id] = account.account_id
-
-    def find(account_id: str) -> KnownAccount | None:
-        return find_account(snapshot, account_id)
-
-    return KnownView(snapshot.head, lambda: iter(snapshot.accounts), owners.get, find=find)
+    accounts = snapshot.accounts
+    if isinstance(accounts, SeenLines):
+        return KnownView(
+            snapshot.head,
+            accounts=lambda: iter(accounts),
+            account_of=accounts.account_of,
+            texts=lambda: (row.record for row in accounts.rows()),
+            find=accounts.find,
+        )
+    owners = {own: account.account_id for account in accounts for own in user_product_ids(account)}
+    return KnownView(
+        snapshot.head, lambda: iter(accounts), owners.get, find=lambda account_id: find_account(snapshot, account_id)
+    )
 
 
 def find_account(snapshot: Snapshot, account_id: str) -> KnownAccount | None:
     """What a snapshot knows of one account."""
     accounts = snapshot.accounts
+    if isinstance(accounts, SeenLines):
+        return accounts.find(account_id)
     index = bisect_left(accounts, account_id, key=lambda account: account.account_id)
     return accounts[index] if index < len(accounts) and accounts[index].account_id == account_id else None
 
 
 def _json_document(name: str, text: str) -> Snapshot:
     try:
-        document = _load(text)
+        document = load(text)
     except json.JSONDecodeError as error:
-        raise _broken(name, [f"{name}:{error.lineno}:{error.colno}: this isn't JSON: {error.msg}"]) from None
+        raise _broken(name, [not_json(f"{name}:{error.lineno}", error)]) from None
     except ValueError as error:
-        raise _broken(name, [f"{name}: this isn't JSON that can be used: {error}"]) from None
+        raise _broken(name, [not_json(name, error)]) from None
     assert isinstance(document, dict)  # it begins with {
     accounts = document.get("accounts")
     if not isinstance(accounts, list):
         raise _broken(name, check_head(document, name))
-    found = (Found(data, _place_in_document(name, index)) for index, data in enumerate(accounts))
+    found = (Found(data, place_in_document(name, index)) for index, data in enumerate(accounts))
     return _snapshot(name, document, found, "json")
 
 
@@ -127,11 +167,9 @@ def _json_lines(name: str, head: dict[str, Any], rest: str, lines_before: int) -
             if not line.strip():
                 continue
             try:
-                yield Found(_load(line), _place_in_line(name, number))
-            except json.JSONDecodeError as error:
-                problems.append(f"{name}:{number}:{error.colno}: this isn't JSON: {error.msg}")
+                yield Found(load(line), place_in_line(name, number))
             except ValueError as error:
-                problems.append(f"{name}:{number}: this isn't JSON that can be used: {error}")
+                problems.append(not_json(f"{name}:{number}", error))
 
     return _snapshot(name, {**head, "accounts": []}, found(), "jsonl", problems=problems)
 
@@ -148,7 +186,7 @@ def _snapshot(
     problems = [] if problems is None else problems
     if form != "csv":
         problems.extend(check_head(head, name))
-    observed_at = None if problems else _clock(head.get("observed_at"))
+    observed_at = None if problems else clock(head.get("observed_at"))
     accounts: dict[str, KnownAccount] = {}
     places: dict[str, tuple[Place, DataPath]] = {}
     for each in found:
@@ -157,13 +195,13 @@ def _snapshot(
             problems.extend(f"{each.place(path)}: {text}" for path, text in wrong)
             continue
         assert isinstance(each.data, dict)
-        account = _account(each.data, observed_at)
+        account = account_in(each.data, observed_at)
         problems.extend(_twice(each.data, each.place, places))
         accounts[account.account_id] = account
     if problems:
         raise _broken(name, problems)
-    known = KnownHead(head.get("environment") or "", head.get("lineage"), _whole(head.get("serial")), observed_at)
-    return Snapshot(known, tuple(accounts[account_id] for account_id in sorted(accounts)), form, notes)
+    ordered = tuple(accounts[account_id] for account_id in sorted(accounts))
+    return Snapshot(known_head(head, observed_at), ordered, form, notes)
 
 
 def _twice(data: dict[str, Any], place: Place, places: dict[str, tuple[Place, DataPath]]) -> Iterator[str]:
@@ -180,41 +218,33 @@ def _twice(data: dict[str, Any], place: Place, places: dict[str, tuple[Place, Da
             places[name] = (place, path)
 
 
-def _account(data: dict[str, Json], observed_at: str | None) -> KnownAccount:
-    account = arranged(known_account_from_json(data))
-    return replace(account, observed_at=_clock(account.observed_at) or observed_at)
+def _opened(source: str | Path, opened: ExitStack) -> BinaryIO:
+    """The file ``source``; of a pipe or of standard input, what is in it.
+
+    ``opened`` closes what is open then.
+    """
+    if str(source) == "-":
+        return _copied(sys.stdin.buffer, opened)
+    file = opened.enter_context(Path(source).open("rb"))  # noqa: SIM115 -- the stack closes it
+    return file if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else _copied(file, opened)
 
 
-def _clock(text: str | None) -> str | None:
-    return None if text is None else clock_text(parse_clock(text))
-
-
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)  # JSON's 12.0 is 12
-
-
-def _place_in_document(name: str, index: int) -> Place:
-    from reconciler.validation import path_text
-
-    return lambda path: f"{name}: {path_text(('accounts', index, *path))}"
-
-
-def _place_in_line(name: str, number: int) -> Place:
-    from reconciler.validation import path_text
-
-    return lambda path: f"{name}:{number}: {path_text(path)}" if path else f"{name}:{number}"
-
-
-def _broken(name: str, problems: list[str]) -> InvalidInput:
-    shown = problems[:SHOWN_PROBLEMS]
-    if len(problems) > len(shown):
-        shown.append(f"… and {len(problems) - len(shown)} more")
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return InvalidInput(
-        f"{name}: the snapshot can't be used, {count}",
-        hint="`reconciler schema known-state` tells the form; nothing was changed",
-        details=shown,
-    )
+def _copied(stream: BinaryIO, opened: ExitStack) -> BinaryIO:
+    """What ``stream`` has, in a file that is gone when it is closed; in memory if that isn't much."""
+    start = stream.read(LARGE)
+    if len(start) < LARGE:
+        return BytesIO(start)
+    try:
+        copy = opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- the stack closes it
+        copy.write(start)
+        shutil.copyfileobj(stream, copy)
+        copy.flush()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        hint = "make room for temporary files, or let TMPDIR name a folder with more"
+        raise InvalidInput("there is no room left for a copy of the snapshot", hint=hint) from None
+    return cast("BinaryIO", copy)
 
 
 def _decoded(data: bytes, name: str) -> str:
@@ -223,33 +253,11 @@ def _decoded(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InvalidInput(f"{name}:{line}: the snapshot isn't UTF-8 text", hint="save it as UTF-8") from None
+        raise not_utf8(name, error.object.count(b"\n", 0, error.start) + 1) from None
 
 
-def _json_or_none(line: str) -> dict[str, Any] | None:
-    try:
-        value = _load(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _load(text: str) -> object:
-    """JSON as it must be: no key twice, no NaN. Raises `ValueError`."""
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
-    return data
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
+def _broken(name: str, problems: list[str]) -> InvalidInput:
+    found = Problems()
+    for position, text in enumerate(problems):
+        found.add(position, text)
+    return found.refusal(name)

@@ -116,6 +116,15 @@ class Database:
         for sql, values in statements:
             self.all(sql, values)
 
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement that gives no rows once for each of ``rows``, inside a transaction. Raises `StoreFailed`."""
+        try:
+            self.connection.executemany(sql, rows)
+        except sqlite3.ProgrammingError:
+            raise
+        except sqlite3.Error as error:
+            raise failure(self.path, error) from error
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction that has the file for itself from the start, and ends durable or not at all."""

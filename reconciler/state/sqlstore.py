@@ -9,17 +9,28 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
 from reconciler.canonical import digest_bytes
 from reconciler.errors import InvalidInput, StoreFailed
 from reconciler.model import KnownAccount, KnownHead, KnownRecord, KnownView
 from reconciler.state import locking
-from reconciler.state.accounts import arranged, decoded, encoded, user_product_ids
+from reconciler.state.accounts import AccountRow, arranged, row_of, user_product_ids
+from reconciler.state.sqlrows import (
+    PAGE,
+    Database,
+    account_in,
+    decoded_row,
+    indexed,
+    marks,
+    owners_of,
+    pages,
+    records_of,
+)
 from reconciler.state.store import CHAIN_START, Change, Holder, JournalEntry, Lock, Run
 
 _ENTRY_FIELDS: Final = tuple(f.name for f in fields(JournalEntry))
@@ -40,7 +51,6 @@ _PUT_RUN: Final = (
     f"INSERT INTO runs ({', '.join(_RUN_FIELDS)}) VALUES ({', '.join('?' for _ in _RUN_FIELDS)}) "  # noqa: S608
     f"ON CONFLICT (run_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _RUN_FIELDS)}"
 )
-_ACCOUNTS: Final = "SELECT account_id, document, observed_at, digest FROM accounts"
 _PUT_ACCOUNT: Final = (
     "INSERT INTO accounts (account_id, customer_number, document, digest, observed_at, entry) "
     "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account_id) DO UPDATE SET customer_number = excluded.customer_number, "
@@ -49,45 +59,6 @@ _PUT_ACCOUNT: Final = (
 _LOCK: Final = f"SELECT epoch, {', '.join(_HOLDER_FIELDS)} FROM lock"  # noqa: S608
 _SET_LOCK: Final = f"UPDATE lock SET epoch = ?, {', '.join(f'{name} = ?' for name in _HOLDER_FIELDS)}"  # noqa: S608
 _FREE: Final = (None,) * len(_HOLDER_FIELDS)
-
-_PAGE: Final = 1000
-
-_Row = tuple[Any, ...]
-
-
-class Database(Protocol):
-    """One connection to a store's tables. Values stand where a statement has a ``?``. One thread at a time."""
-
-    @property
-    def place(self) -> str:
-        """Where the tables are, as people read it."""
-        ...
-
-    @property
-    def in_transaction(self) -> bool:
-        """True while a `transaction` is under way."""
-        ...
-
-    def all(self, sql: str, values: Sequence[Any] = ()) -> list[_Row]:
-        """The rows of a statement. Raises `StoreFailed`."""
-        ...
-
-    def one(self, sql: str, values: Sequence[Any] = ()) -> _Row | None:
-        """The first row of a statement. Raises `StoreFailed`."""
-        ...
-
-    def run(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Run statements that give no rows, each with its values, inside a transaction. Raises `StoreFailed`."""
-        ...
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """A transaction that has the store for itself from the start, and ends durable or not at all."""
-        ...
-
-    def close(self) -> object:
-        """Give the connection back; nothing happens if that was done before."""
-        ...
-
 
 _Backend = TypeVar("_Backend", bound=Database)
 
@@ -120,14 +91,14 @@ class SqlStore(ABC, Generic[_Backend]):
 
         return KnownView(
             head_of(moment),
-            accounts=lambda: (_decoded(moment, row) for page in _pages(moment) for row in page),
+            accounts=lambda: (decoded_row(moment, row) for page in pages(moment) for row in page),
             account_of=account_of,
-            texts=lambda: (KnownRecord._make(row) for page in _pages(moment) for row in page),
-            find=lambda account_id: _account(moment, account_id),
+            texts=lambda: (KnownRecord._make(row) for page in pages(moment) for row in page),
+            find=lambda account_id: account_in(moment, account_id),
         )
 
     def account(self, account_id: str) -> KnownAccount | None:
-        return _account(self._database, account_id)
+        return account_in(self._database, account_id)
 
     @contextmanager
     def change(self, fence: Lock | None = None) -> Iterator[Change]:
@@ -176,7 +147,7 @@ class SqlStore(ABC, Generic[_Backend]):
     def entries(self, run_id: str | None = None) -> Iterator[JournalEntry]:
         # Page by page, so that whoever reads may write meanwhile.
         only, values = ("", ()) if run_id is None else (" AND run_id = ?", (run_id,))
-        sql = f"{_ENTRIES} WHERE sequence > ?{only} ORDER BY sequence LIMIT {_PAGE}"
+        sql = f"{_ENTRIES} WHERE sequence > ?{only} ORDER BY sequence LIMIT {PAGE}"
         rows = self._database.all(sql, (0, *values))
         while rows:
             entries = [JournalEntry(*row) for row in rows]
@@ -194,15 +165,15 @@ class SqlStore(ABC, Generic[_Backend]):
     def damage(self) -> tuple[str, ...]:
         found: list[str] = []
         with closing(self._moment()) as moment:
-            for page in _pages(moment):
-                indexed = _indexed(moment, page)
+            for page in pages(moment):
+                found_index = indexed(moment, page)
                 for row in page:
                     account_id, document, _, digest = row
                     if digest_bytes(document.encode()) != digest:
                         found.append(f"account {account_id}: what is known of it was altered outside the program")
                         continue
-                    index = indexed.get(account_id, frozenset())
-                    if index != user_product_ids(_decoded(moment, row)):
+                    index = found_index.get(account_id, frozenset())
+                    if index != user_product_ids(decoded_row(moment, row)):
                         found.append(f"account {account_id}: the index of user products is off ({len(index)} entries)")
         return tuple(found)
 
@@ -222,42 +193,77 @@ class SqlStore(ABC, Generic[_Backend]):
 class _SqlChange:
     """A change inside its transaction. ``sequence`` and ``end`` are those of the journal's last entry.
 
-    ``known`` holds what was read or put: within its transaction nobody else changes it. ``written`` is the last entry
-    about each account, ``told`` the one that its row was put with.
+    ``known`` holds what was read or put, ``page`` what `records` read last: within its transaction nobody else changes
+    it. ``written`` is the last entry about each account, ``told`` the one that its row was put with; ``bulk`` is true
+    if rows were put that aren't among those ``touched``.
     """
 
     database: Database
     sequence: int
     end: str
     known: dict[str, KnownAccount | None] = field(default_factory=dict)
+    page: dict[str, KnownRecord] = field(default_factory=dict)
+    bulk: bool = False
     touched: set[str] = field(default_factory=set)
     written: dict[str, int] = field(default_factory=dict)
     told: dict[str, int | None] = field(default_factory=dict)
 
     def account(self, account_id: str) -> KnownAccount | None:
         if account_id not in self.known:
-            if len(self.known) >= _PAGE:  # an import goes through all accounts, each but once or twice
+            if len(self.known) >= PAGE:  # an import goes through all accounts, each but once or twice
                 self.known.clear()
-            self.known[account_id] = _account(self.database, account_id)
+            self.known[account_id] = account_in(self.database, account_id)
         return self.known[account_id]
 
     def put_account(self, account: KnownAccount) -> None:
         account = arranged(account)
         account_id = account.account_id
-        number = account.customer_number
-        # Only for people who query the table; the document keeps the number whatever it is made of.
-        column = number if isinstance(number, str) and number.isprintable() else None
         written = self.written.get(account_id)
-        row = (account_id, column, *encoded(account), account.observed_at, written)
-        self.database.run([(_PUT_ACCOUNT, row), *self._indexing(account_id, user_product_ids(account))])
+        self.database.run(
+            [(_PUT_ACCOUNT, _values(row_of(account), written)), *self._indexing(account_id, user_product_ids(account))]
+        )
+        self.page.pop(account_id, None)
         self.known[account_id] = account
         self.touched.add(account_id)
         self.told[account_id] = written
+
+    def records(self, account_ids: Sequence[str]) -> dict[str, KnownRecord]:
+        self.page = records_of(self.database, account_ids)
+        return self.page
+
+    def owners(self, user_product_ids: Sequence[str]) -> dict[str, str]:
+        return owners_of(self.database, user_product_ids)
+
+    def put_rows(self, rows: Sequence[AccountRow]) -> None:
+        if not rows:
+            return
+        self.bulk = True
+        ids = [row.record.account_id for row in rows]
+        values = [_values(row, self.written.get(row.record.account_id)) for row in rows]
+        # The index stays where the same text was read before.
+        anew = [row for row, id_ in zip(rows, ids, strict=True) if not self._reads(id_, row.record.document)]
+        self.database.many(_PUT_ACCOUNT, values)
+        if anew:
+            changed = [row.record.account_id for row in anew]
+            self.database.all(f"DELETE FROM user_products WHERE account_id IN ({marks(changed)})", changed)  # noqa: S608 -- only marks
+            owned = [(own, row.record.account_id) for row in anew for own in sorted(row.user_product_ids)]
+            self.database.many("INSERT INTO user_products VALUES (?, ?)", owned)
+        for account_id in ids:
+            self._forget(account_id)
+
+    def _reads(self, account_id: str, document: str) -> bool:
+        record = self.page.get(account_id)
+        return record is not None and record.document == document
+
+    def _forget(self, account_id: str) -> None:
+        self.page.pop(account_id, None)
+        self.known.pop(account_id, None)
 
     def remove_account(self, account_id: str) -> None:
         if self.account(account_id) is not None:
             forget = ("DELETE FROM accounts WHERE account_id = ?", (account_id,))
             self.database.run([forget, *self._indexing(account_id, frozenset())])
+            self.page.pop(account_id, None)
             self.known[account_id] = None
             self.touched.add(account_id)
 
@@ -283,12 +289,20 @@ class _SqlChange:
 
     def finish(self) -> None:
         """What a change means for the whole store, before it counts."""
-        if self.touched:
+        if self.touched or self.bulk:
             self.database.all("UPDATE meta SET serial = serial + 1, mark = ?", (uuid.uuid4().hex,))
         for account_id in self.touched & self.written.keys():
             if self.told.get(account_id) != self.written[account_id]:
                 values = (self.written[account_id], account_id)
                 self.database.all("UPDATE accounts SET entry = ? WHERE account_id = ?", values)
+
+
+def _values(row: AccountRow, entry: int | None) -> tuple[Any, ...]:
+    """What `_PUT_ACCOUNT` takes."""
+    record, number, _ = row
+    # Only for people who query the table; the document keeps the number whatever it is made of.
+    column = number if isinstance(number, str) and number.isprintable() else None
+    return (record.account_id, column, record.document, record.digest, record.observed_at, entry)
 
 
 def _index(account_id: str, ids: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -314,37 +328,3 @@ def head_of(database: Database) -> KnownHead:
             hint="somebody altered it outside the program: go back to a backup",
         )
     return KnownHead(*row)
-
-
-def _pages(database: Database) -> Iterator[list[_Row]]:
-    """All accounts in the order of their ids, as rows of `_ACCOUNTS`."""
-    sql = f"{_ACCOUNTS} WHERE account_id > ? ORDER BY account_id LIMIT {_PAGE}"
-    rows = database.all(sql, ("",))
-    while rows:
-        yield rows
-        rows = database.all(sql, (rows[-1][0],))
-
-
-def _indexed(database: Database, page: list[_Row]) -> dict[str, frozenset[str]]:
-    """The user products that the index has for each account of a page."""
-    found: dict[str, set[str]] = {}
-    sql = "SELECT account_id, user_product_id FROM user_products WHERE account_id BETWEEN ? AND ?"
-    for account_id, user_product_id in database.all(sql, (page[0][0], page[-1][0])):
-        found.setdefault(account_id, set()).add(user_product_id)
-    return {account_id: frozenset(ids) for account_id, ids in found.items()}
-
-
-def _account(database: Database, account_id: str) -> KnownAccount | None:
-    row = database.one(f"{_ACCOUNTS} WHERE account_id = ?", (account_id,))
-    return None if row is None else _decoded(database, row)
-
-
-def _decoded(database: Database, row: _Row) -> KnownAccount:
-    account_id, document, observed_at, _ = row
-    try:
-        return decoded(document, observed_at)
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        raise StoreFailed(
-            f"state store {database.place}: what is known of account {account_id} can't be read",
-            hint="somebody altered it outside the program: `reconciler state verify` lists all such accounts",
-        ) from error

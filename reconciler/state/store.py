@@ -10,14 +10,15 @@ Every store (memory, SQLite, PostgreSQL) keeps the same promises:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from reconciler import canonical
 from reconciler.canonical import Json
-from reconciler.model import KnownAccount, KnownHead, KnownView
+from reconciler.model import KnownAccount, KnownHead, KnownRecord, KnownView
+from reconciler.state.accounts import AccountRow
 from reconciler.state.condition import Condition
 
 #: What a journal entry can say of a step. ``intent`` is written before the call, the others after it.
@@ -25,6 +26,9 @@ STATUSES: Final = ("intent", "applied", "rejected", "in_doubt", "assumed", "skip
 
 #: How a run can stand. Only ``running`` and ``stopped`` are unfinished.
 RUN_STATUSES: Final = ("running", "stopped", "finished", "abandoned")
+
+#: How many accounts or user products a change takes at once.
+PAGE: Final = 500
 
 #: The ``previous`` of the first journal entry.
 CHAIN_START: Final = canonical.DIGEST_PREFIX + "0" * 64
@@ -126,6 +130,27 @@ class Change(Protocol):
 
     def put_account(self, account: KnownAccount) -> None:
         """Replace what is known of an account."""
+        ...
+
+    def records(self, account_ids: Sequence[str]) -> dict[str, KnownRecord]:
+        """What is known of many accounts as text, this change included; those of which nothing is known are left out.
+
+        At most `PAGE` of them at once.
+        """
+        ...
+
+    def owners(self, user_product_ids: Sequence[str]) -> dict[str, str]:
+        """The account that each of at most `PAGE` user products was known on before this change, as a view tells it.
+
+        It has to be asked before anything is put.
+        """
+        ...
+
+    def put_rows(self, rows: Sequence[AccountRow]) -> None:
+        """Replace what is known of many accounts, each once and at most `PAGE`, that this change has no entries about.
+
+        They aren't remembered, so that a change may put as many as there are.
+        """
         ...
 
     def remove_account(self, account_id: str) -> None:

@@ -9,8 +9,9 @@ from support.known import CLOCKS, known_account, known_accounts, known_fleets, k
 
 from reconciler.errors import InvalidInput, Locked, StalePlan
 from reconciler.model import UNKNOWN, Doubt, KnownHead
+from reconciler.state.fieldmerge import merge_account, merge_products
 from reconciler.state.memory import MemoryStore
-from reconciler.state.merge import ImportReport, import_accounts, merge_account, merge_products
+from reconciler.state.merge import ImportReport, import_accounts
 
 BEFORE, SINCE, LATER = CLOCKS
 DOUBT = Doubt("reactivate", object_id("b1"), object_id("c1"), "run-1", 2)

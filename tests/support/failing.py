@@ -74,7 +74,7 @@ class _FailingChange:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._change, name)
-        if name not in ("put_account", "remove_account", "append", "put_run"):
+        if name not in ("put_account", "put_rows", "remove_account", "append", "put_run"):
             return found
 
         def write(*values: Any) -> Any:
