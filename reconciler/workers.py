@@ -10,14 +10,24 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import connection
-from typing import Final
+from multiprocessing.process import BaseProcess
+from queue import Empty, SimpleQueue
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from reconciler.manifests.loading import SMALL, Workers
 from reconciler.manifests.rows import warm_up
+
+_P = ParamSpec("_P")
+_Result = TypeVar("_Result")
+_Task: TypeAlias = tuple[Future[Any], Callable[[], Any]]
+_Pipe: TypeAlias = "connection.Connection"
+
+_KILLED: Final = "a process that reads was killed"
 
 
 def cores() -> int:
@@ -38,18 +48,14 @@ def local_workers(jobs: int | None) -> Workers:
             yield None
             return
         warm_up()  # before the fork, so that it is done once
-        others = multiprocessing.active_children()
-        with ProcessPoolExecutor(count, mp_context=_context(), initializer=_begin) as executor:
-            try:
-                with _signals_held():
-                    executor.submit(os.getpid)  # starts them all
-                yield executor
-            except BaseException:
-                # What they are reading is of no use any more.
-                for process in multiprocessing.active_children():
-                    if process not in others:
-                        process.terminate()
-                raise
+        executor = _Processes(count)
+        try:
+            yield executor
+        except BaseException:
+            executor.kill()
+            raise
+        finally:
+            executor.shutdown()
 
     return start
 
@@ -92,6 +98,108 @@ def _signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+class _Processes(Executor):
+    """Some processes with a pipe each.
+
+    One that is killed breaks its own pipe, and nothing else: what it was to do fails with `BrokenExecutor`, the others
+    go on. (A `ProcessPoolExecutor` has one pipe for all of them, and waits for ever for one that is killed while it
+    writes into that.)
+    """
+
+    def __init__(self, count: int) -> None:
+        context = _context()
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._processes: list[BaseProcess] = []
+        pipes = []
+        with _signals_held():
+            for _ in range(count):
+                ours, theirs = context.Pipe()
+                # Daemons end with this process, however often it is interrupted.
+                process = context.Process(target=_serve, args=(theirs,), daemon=True)  # type: ignore[attr-defined]  # only its kinds have it
+                process.start()
+                theirs.close()
+                self._processes.append(process)
+                pipes.append(ours)
+        # After the last fork: a process begins with no thread but its own.
+        self._threads = [threading.Thread(target=self._hand_over, args=(pipe,), daemon=True) for pipe in pipes]
+        self._left = count
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[_P, _Result], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_Result]:
+        """Have one of the processes do something. Raises `BrokenExecutor` if there is none any more."""
+        future: Future[_Result] = Future()
+        with self._lock:
+            if not self._left:
+                raise BrokenExecutor(_KILLED)
+            self._tasks.put((future, partial(fn, *args, **kwargs)))
+        return future
+
+    def kill(self) -> None:
+        """End the processes at once, whatever they do: it is of no use any more."""
+        for process in self._processes:
+            process.terminate()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the processes end when they have done all that there is to do."""
+        for _ in self._threads:
+            self._tasks.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
+            for process in self._processes:
+                process.join()
+
+    def _hand_over(self, pipe: _Pipe) -> None:
+        """Hand tasks to one process until it is to end, or has."""
+        with pipe:
+            while (task := self._tasks.get()) is not None:
+                future, call = task
+                if not future.set_running_or_notify_cancel():
+                    continue
+                try:
+                    pipe.send(call)
+                    done, answer = pipe.recv()
+                except (EOFError, OSError):
+                    future.set_exception(BrokenExecutor(_KILLED))
+                    break
+                except Exception as error:  # it can't be sent, or what came can't be read
+                    future.set_exception(error)
+                    continue
+                if done:
+                    future.set_result(answer)
+                else:
+                    future.set_exception(answer)
+            else:
+                with suppress(OSError):
+                    pipe.send(None)
+        self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left:
+                return
+            with suppress(Empty):
+                while True:
+                    task = self._tasks.get_nowait()
+                    if task is not None and task[0].set_running_or_notify_cancel():
+                        task[0].set_exception(BrokenExecutor(_KILLED))
+
+
+def _serve(pipe: _Pipe) -> None:
+    """The life of a process: do what comes through ``pipe``."""
+    _begin()
+    with suppress(EOFError, OSError):
+        while (call := pipe.recv()) is not None:
+            try:
+                answer = True, call()
+            except Exception as error:
+                answer = False, error
+            pipe.send(answer)
 
 
 def _begin() -> None:

@@ -61,8 +61,9 @@ def held(data: bytes) -> bool:
         assert [row.account_id for row in result.rows] == [one.account.account_id for one in expected], way
         for row, one in zip(result.rows, expected, strict=True):
             again = rebuild("a.yaml", part_of(data, row), row)
-            # All of it, with its lines.
-            assert again.account == one.account, way
+            # All of it, with its lines; of two equal ones in a file that has to be looked through, either.
+            equal = [each.account for each in expected if each.account.account_id == row.account_id]
+            assert again.account in (equal if row.length == 0 else [one.account]), way
             assert row.digest == digest_of(one.account.account_id, facts_of(one.account)), way
             assert row.ending == min((each.minute for each in one.endings), default=None), way
             assert len(again.endings) == len(one.endings), way

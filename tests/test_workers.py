@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from unittest.mock import patch
 
@@ -45,16 +46,16 @@ def test_as_many_as_there_are_processors_unless_said():
 
 
 def test_processes_end_when_the_block_fails():
-    def fails():
+    def interrupted():
         with local_workers(2)(10**6) as executor:
             for _ in range(20):
-                executor.submit(time.sleep, 0.05)
+                executor.submit(time.sleep, 5)
             raise KeyboardInterrupt
 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        fails()
-    assert time.monotonic() - started < 5
+        interrupted()
+    assert time.monotonic() - started < 2
     assert multiprocessing.active_children() == []
 
 
@@ -71,14 +72,84 @@ def test_signals_are_left_to_the_command_from_the_first_moment():
         assert signals() == before
     held = []
 
-    class Noting(workers.ProcessPoolExecutor):
-        def _launch_processes(self):
-            held.append(signals()[0])
-            super()._launch_processes()
+    class Noting:
+        Pipe = staticmethod(multiprocessing.Pipe)
 
-    with patch.object(workers, "ProcessPoolExecutor", Noting), local_workers(2)(10**6):
-        assert held == [{signal.SIGINT, signal.SIGTERM}]
+        def Process(self, **arguments):
+            held.append(signals()[0])
+            return multiprocessing.Process(**arguments)
+
+    with patch.object(workers, "_context", Noting), local_workers(2)(10**6):
+        assert held == [{signal.SIGINT, signal.SIGTERM}] * 2
     assert signals() == before
+
+
+def dies(after=0.0):
+    time.sleep(after)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_takes_only_its_own_work_along():
+    with local_workers(2)(10**6) as executor:
+        asked = [executor.submit(time.sleep, 0.01) for _ in range(3)]
+        killed = executor.submit(dies)
+        asked += [executor.submit(time.sleep, 0.01) for _ in range(20)]
+        with pytest.raises(BrokenExecutor):
+            killed.result(10)
+        assert [each.result(10) for each in asked] == [None] * 23
+        assert len(multiprocessing.active_children()) == 1
+    assert multiprocessing.active_children() == []
+
+
+def test_when_all_are_killed_nothing_waits():
+    with local_workers(3)(10**6) as executor:
+        asked = [executor.submit(dies, 0.01) for _ in range(30)]
+        for each in asked:
+            with pytest.raises(BrokenExecutor):
+                each.result(10)
+        # The last one to leave says so.
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                executor.submit(os.getpid).exception(10)
+            except BrokenExecutor:
+                break
+        assert time.monotonic() < end
+
+
+def answers_by_half(pipe):
+    """A process that is killed while it writes its answer."""
+    pipe.recv()
+    os.write(pipe.fileno(), b"\0\0\x10\0half")
+    dies()
+
+
+def test_a_process_that_is_killed_while_it_answers_keeps_nobody_waiting():
+    with patch.object(workers, "_serve", answers_by_half), local_workers(2)(10**6) as executor:
+        for each in [executor.submit(os.getpid) for _ in range(4)]:
+            with pytest.raises(BrokenExecutor):
+                each.result(10)
+
+
+def fails(error):
+    raise error
+
+
+def test_what_fails_there_fails_here():
+    with local_workers(2)(10**6) as executor:
+        with pytest.raises(KeyError, match="x"):
+            executor.submit(fails, KeyError("x")).result(10)
+        with pytest.raises(AttributeError):
+            executor.submit(lambda: None).result(10)  # can't be sent
+        assert executor.submit(int, "7", base=8).result(10) == 7
+
+
+def test_what_was_asked_is_done_before_the_block_ends_unless_it_was_called_off():
+    with local_workers(2)(10**6) as executor:
+        asked = [executor.submit(time.sleep, 0.05) for _ in range(8)]
+        assert asked[-1].cancel()
+    assert [each.done() for each in asked] == [True] * 8
+    assert asked[-1].cancelled()
 
 
 def reads_until_killed(files):
