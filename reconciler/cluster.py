@@ -50,6 +50,7 @@ def connected(address: str) -> Iterator[Executor]:
             hint = "install it: pip install 'payway-reconciler[dask]'"
             raise UsageError("--cluster needs Dask, which isn't installed", hint=hint) from None
         try:
+            _check_tls(address)
             with warnings.catch_warnings():
                 # About versions: what matters of them is compared by each task.
                 warnings.simplefilter("ignore")
@@ -59,6 +60,17 @@ def connected(address: str) -> Iterator[Executor]:
             raise UsageError(f"--cluster {address}: no scheduler answers ({error})", hint=hint) from None
         with client:
             yield _Cluster(client, address)
+
+
+def _check_tls(address: str) -> None:
+    """Raise `ValueError` or `OSError` if an address needs keys and there are none: Dask would fail later."""
+    import dask.config
+    from distributed.security import Security
+
+    if not address.startswith("tls://") or dask.config.get("distributed.client.security-loader", None):
+        return
+    if cast(Any, Security)().get_connection_args("client").get("ssl_context") is None:
+        raise ValueError("TLS needs Dask's settings distributed.comm.tls.ca-file, client.cert and client.key")
 
 
 class _Cluster(Executor):

@@ -1,74 +1,20 @@
 """Workers of a real Dask cluster, each a process of its own, that read manifests: the same bytes, or words."""
 
 import os
-import signal
+import shutil
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from support.commands import ROOT, call, environment, run
+from support.clusters import running
+from support.commands import ROOT, call, run
 from support.largefleet import LargeFleet, manifest
 
 from reconciler import cluster
 
 pytest.importorskip("distributed")
-
-#: Seconds in which a cluster has to do what it is asked for.
-PATIENCE = 30
-
-
-class Cluster:
-    """A scheduler and two workers, started as people start them."""
-
-    def __init__(self, folder, workers=2, env=None, scheduler_env=None):
-        self.folder = folder
-        self.env = environment({"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "5", **(env or {})})
-        self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
-        self.address = self._said(self.scheduler, "Scheduler at:").rpartition(" ")[2]
-        self.workers = []
-        for _ in range(workers):
-            self.add()
-
-    def add(self):
-        worker = self._start("worker", self.address, "--no-nanny", "--no-dashboard", "--nthreads", "1")
-        self._said(worker, "Starting established connection")
-        self.workers.append(worker)
-
-    def _start(self, *arguments):
-        return subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-            cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, encoding="utf-8",
-        )  # fmt: skip
-
-    @staticmethod
-    def _said(process, words):
-        for line in process.stderr:
-            if words in line:
-                return line.strip()
-        raise AssertionError(f"it ended without saying {words!r}")
-
-    def close(self):
-        for process in (*self.workers, self.scheduler):
-            self.end(process)
-
-    @staticmethod
-    def end(process):
-        process.kill()
-        process.communicate(timeout=PATIENCE)
-
-
-@contextmanager
-def running(folder, **settings):
-    found = Cluster(folder, **settings)
-    try:
-        yield found
-    finally:
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +70,29 @@ def test_shards_go_through_it_too(two, fleet):
         assert result.code == 0, result.said
         made[options[0]] = (fleet.folder / "plan.json").read_bytes()
     assert made["--jobs"] == made["--cluster"]
+
+
+def test_tls_is_a_matter_of_dask_s_own_settings(fleet, tmp_path_factory):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl isn't installed")
+    keys = tmp_path_factory.mktemp("keys")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=keys, check=True, capture_output=True,
+    )  # fmt: skip
+    tls = {"CA_FILE": "cert.pem"}
+    for who in ("SCHEDULER", "WORKER", "CLIENT"):
+        tls |= {f"{who}__KEY": "key.pem", f"{who}__CERT": "cert.pem"}
+    env = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(keys / file) for name, file in tls.items()}
+    expected = fleet.plan("--no-cache", "--jobs", "1")
+    with running(keys, workers=1, env=env, protocol="tls") as found:
+        assert found.address.startswith("tls://")
+        result = run(*fleet.arguments("--no-cache", "--cluster", found.address), cwd=fleet.folder, env=env)
+        assert result.code in (0, 5), result.said
+        assert (fleet.folder / "plan.json").read_bytes() == expected
+        (fleet.folder / "plan.json").unlink()
+        refused(fleet, found.address, "TLS")
 
 
 # Workers that aren't what they should be.
@@ -212,96 +181,3 @@ def test_workers_that_see_other_files(fleet, seeing, tmp_path_factory):
         (fleet.folder / ".reconciler" / "cache.db").unlink()
         (other / "004.yaml").write_text(manifest(12, "deactivated"))
         refused(fleet, found.address, "don't see manifests/004.yaml as it is here")
-
-
-# What happens in the middle.
-
-
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory):
-    """A fleet that takes some seconds to read: every document goes the long way."""
-    fleet = LargeFleet(tmp_path_factory.mktemp("slow"), files=12, each=1, padding=0)
-    for file in range(12):
-        numbers = range(file * 500, (file + 1) * 500)
-        text = "---\n".join(manifest(number).replace("kind:", '"\\u006bind":') for number in numbers)
-        fleet.path(file).write_text(text + "#" * 400_000 + "\n")  # which makes it a task of its own
-    return fleet
-
-
-@pytest.fixture(scope="module")
-def expected(slow):
-    return slow.plan("--no-cache", "--jobs", "1")
-
-
-def busy(process):
-    """Seconds that a process has worked."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class Planning:
-    """A plan through a cluster, in the middle of which something happens."""
-
-    def __init__(self, fleet, found, *options):
-        (fleet.folder / "plan.json").unlink(missing_ok=True)
-        idle = [busy(worker) for worker in found.workers]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *fleet.arguments("--no-cache", "--cluster", found.address, *options)],
-            cwd=fleet.folder, env=environment({"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-        )  # fmt: skip
-        end = time.monotonic() + PATIENCE
-        while any(busy(worker) < before + 0.4 for worker, before in zip(found.workers, idle, strict=True)):
-            assert time.monotonic() < end
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.01)
-
-    def ended(self):
-        out, err = self.process.communicate(timeout=PATIENCE)
-        assert "Traceback" not in err
-        return self.process.returncode, out, err
-
-
-def test_a_worker_that_is_killed_is_done_without(tmp_path, slow, expected):
-    with running(tmp_path) as found:
-        planning = Planning(slow, found)
-        found.workers[0].send_signal(signal.SIGKILL)
-        code, _, err = planning.ended()
-        assert code in (0, 5), err
-        assert (slow.folder / "plan.json").read_bytes() == expected
-        assert "worker" not in err
-
-
-def test_a_scheduler_that_is_killed(tmp_path, slow):
-    with running(tmp_path, workers=1) as found:
-        planning = Planning(slow, found)
-        found.scheduler.kill()
-        code, out, err = planning.ended()
-    assert (code, out) == (64, "")
-    assert "the cluster was lost" in err
-    assert len(err.splitlines()) == 2, err
-    assert list(slow.folder.glob("plan.json*")) == []
-
-
-def test_workers_that_are_all_killed(tmp_path, slow):
-    with running(tmp_path) as found:
-        for worker in found.workers:
-            worker.send_signal(signal.SIGKILL)
-        started = time.monotonic()
-        with patch.object(cluster, "PATIENCE", 1):
-            result = slow.run("--no-cache", "--cluster", found.address)
-        assert time.monotonic() - started < 15
-    assert result.code == 64, result.said
-    assert "has no workers any more" in result.err
-    assert list(slow.folder.glob("plan.json*")) == []
-
-
-def test_ctrl_c_ends_it_at_once(tmp_path, slow):
-    with running(tmp_path, workers=1) as found:
-        planning = Planning(slow, found)
-        planning.process.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        code, out, err = planning.ended()
-        assert time.monotonic() - started < 5
-    assert (code, out) == (130, "")
-    assert len(err.splitlines()) <= 1, err
