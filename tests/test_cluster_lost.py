@@ -8,7 +8,7 @@ import time
 from unittest.mock import patch
 
 import pytest
-from support.clusters import PATIENCE, busy, running
+from support.clusters import PATIENCE, Work, running
 from support.commands import environment
 from support.largefleet import LargeFleet
 
@@ -20,7 +20,7 @@ pytest.importorskip("distributed")
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory):
     """A fleet that takes some seconds to read: every document goes the long way. Nothing is due for it."""
-    fleet = LargeFleet(tmp_path_factory.mktemp("slow"), files=16, each=1000, padding=0)
+    fleet = LargeFleet(tmp_path_factory.mktemp("slow"), files=16, each=1500, padding=0)
     for file in range(16):
         fleet.path(file).write_text(fleet.path(file).read_text().replace("kind:", '"\\u006bind":'))
     return fleet
@@ -36,14 +36,14 @@ class Planning:
 
     def __init__(self, fleet, found, *options):
         (fleet.folder / "plan.json").unlink(missing_ok=True)
-        idle = [busy(worker) for worker in found.workers]
+        self.work = Work(found.workers)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "reconciler", *fleet.arguments("--no-cache", "--cluster", found.address, *options)],
             cwd=fleet.folder, env=environment({"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
         end = time.monotonic() + PATIENCE
-        while any(busy(worker) < before + 0.2 for worker, before in zip(found.workers, idle, strict=True)):
+        while not self.work.has_begun():
             assert time.monotonic() < end
             assert self.process.poll() is None, self.process.communicate()
             time.sleep(0.01)
@@ -57,7 +57,7 @@ class Planning:
 def test_a_worker_that_is_killed_is_done_without(tmp_path, slow, expected):
     with running(tmp_path) as found:
         planning = Planning(slow, found)
-        found.workers[0].send_signal(signal.SIGKILL)
+        max(found.workers, key=planning.work.of).send_signal(signal.SIGKILL)
         code, _, err = planning.ended()
         assert code in (0, 5), err
         assert (slow.folder / "plan.json").read_bytes() == expected
@@ -79,12 +79,12 @@ def test_workers_that_are_all_killed(tmp_path, slow):
     with running(tmp_path) as found:
 
         def kill():
-            while any(busy(worker) < before + 0.2 for worker, before in zip(found.workers, idle, strict=True)):
+            while not work.has_begun():
                 time.sleep(0.01)
             for worker in found.workers:
                 worker.send_signal(signal.SIGKILL)
 
-        idle = [busy(worker) for worker in found.workers]
+        work = Work(found.workers)
         killing = threading.Thread(target=kill)
         killing.start()
         with patch.object(cluster, "PATIENCE", 1), patch.object(cluster, "_LOOK_AGAIN", 0.5):
@@ -101,6 +101,6 @@ def test_ctrl_c_ends_it_at_once(tmp_path, slow):
         planning.process.send_signal(signal.SIGINT)
         started = time.monotonic()
         code, out, err = planning.ended()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
     assert (code, out) == (130, "")
     assert len(err.splitlines()) <= 1, err

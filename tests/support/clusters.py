@@ -62,7 +62,22 @@ def running(folder, **settings):
         found.close()
 
 
-def busy(process):
-    """Seconds that a process has worked."""
+class Work:
+    """What workers have done since this was made."""
+
+    def __init__(self, workers):
+        self._before = {worker.pid: _busy(worker) for worker in workers}
+        self.workers = list(workers)
+
+    def of(self, worker):
+        """Seconds that one of them has worked."""
+        return _busy(worker) - self._before[worker.pid]
+
+    def has_begun(self):
+        """True if they are in the middle of something that takes them a second."""
+        return sum(map(self.of, self.workers)) > 0.3
+
+
+def _busy(process):
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
