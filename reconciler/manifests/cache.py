@@ -290,7 +290,7 @@ class Cache:
         """The rows that time alone has brought a finding, up to ``minute``."""
         sql = (
             f"SELECT folder, entry, {_ROW} FROM rows {self._of_fleet()} JOIN files ON files.id = file "  # noqa: S608
-            "WHERE ending <= ? ORDER BY rows.id"
+            "WHERE ending <= ?"
         )
         for folder, entry, *values in self.execute(sql, (minute,)):
             yield Found(folder, entry, Row._make(values))
