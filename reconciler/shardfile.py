@@ -138,9 +138,9 @@ def _shard(data: dict[str, Any]) -> PlanShard:
     tally.oldest = known["oldest_observation"]
     tally.outcomes = [outcome_from_json(outcome) for outcome in data["outcomes"]]
     tally.unmanaged = [Unmanaged(*ids) for ids in data["unmanaged"]]
-    _check_accounts(shard, tally)
     if shard.number > shard.of or len(manifests["buckets"]) != len(shard.buckets):
         raise ValueError("it has other buckets than its number says")
+    _check_accounts(shard, tally)
     buckets = dict(zip(shard.buckets, map(bytes.fromhex, manifests["buckets"]), strict=True))
     head = KnownHead(data["environment"], known["lineage"], known["serial"], known["observed_at"])
     return PlanShard(shard, head, tally, buckets, _claims(data["claims"]))

@@ -3,14 +3,18 @@
 import json
 from array import array
 from collections import Counter
+from unittest.mock import patch
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from reconciler.diagnostics import Diagnostic, Position
 from reconciler.manifests import rows
 from reconciler.manifests.fleetdigest import bucket_of
-from reconciler.manifests.rows import findings_from, rows_of_bytes
-from reconciler.manifests.shards import Shard
+from reconciler.manifests.quickrows import quick_row
+from reconciler.manifests.rows import findings_from, rows_of_bytes, unreadable
+from reconciler.manifests.shards import Shard, own, surely_about
 
 PRODUCT = "56e1741a6fc9365306000002"
 
@@ -160,3 +164,80 @@ def test_shards_say_all_that_is_wrong_with_the_whole(data, of):
     if not any(finding.is_error for finding in told(whole)):
         assert by_parts == set(told(whole))
     assert {row.account_id for row in whole.rows} <= {row.account_id for part in parts for row in part.rows}
+
+
+def test_what_is_wrong_with_files_themselves_is_said_by_one_shard():
+    finding = Diagnostic("unreadable", "no", Position("a.yaml"))
+    for data in (b"\xff", b"\xfe\xff\0a", b"a: \0"):
+        parts = [rows_of_bytes("a.yaml", data, Shard(number, 5)) for number in range(1, 6)]
+        assert sum(len(told(part)) for part in parts) == 1
+    assert sum(len(told(unreadable("a.yaml", finding, Shard(number, 5)))) for number in range(1, 6)) == 1
+    assert len(told(unreadable("a.yaml", finding))) == 1
+
+
+def test_each_text_and_each_account_is_of_one_shard():
+    for of in (1, 2, 3, 7, 256):
+        shards = [Shard(number, of) for number in range(1, of + 1)]
+        assert sorted(bucket for shard in shards for bucket in shard.buckets) == list(range(256))
+        for number in range(50):
+            [taker] = [shard for shard in shards if shard.takes(account(number))]
+            assert bucket_of(account(number)) in taker.buckets
+            assert len([shard for shard in shards if shard.takes_text(f"x{number}é\udcff")]) == 1
+
+
+@pytest.mark.parametrize("kind", [block, flow, as_json])
+def test_documents_of_others_are_not_looked_into(kind):
+    text = "# yaml-language-server: $schema=x\n---\n" + "---\n".join(map(kind, range(40)))
+    seen = []
+
+    def noting(root, *rest):
+        row = quick_row(root, *rest)
+        seen.append(row)
+        return row
+
+    with patch.object(rows, "quick_row", noting), patch.object(rows, "declare", side_effect=AssertionError("slowly")):
+        for number in range(1, 5):
+            seen.clear()
+            found = rows_of_bytes("a.yaml", text.encode(), Shard(number, 4))
+            mine = [each for each in range(40) if bucket_of(account(each)) % 4 == number - 1]
+            assert [row.account_id for row in found.rows] == [account(each) for each in mine]
+            assert len(seen) <= len(mine) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [
+        (block(1), True),
+        (flow(1), True),
+        (as_json(1), True),
+        (as_json(1).replace(": ", ":"), True),
+        (block(1).replace("account_id: ", 'account_id :\t"'), True),
+        (block(1).upper().replace("ACCOUNT_ID", "account_id"), True),
+        (block(1).replace("account_id: ", "account_id:\n  "), False),
+        (block(1).replace("account_id: ", "account_id: # x\n  "), False),
+        (block(1).replace("account_id: ", "account_id: &a "), False),
+        (block(1, "owner: account_id\n"), False),
+        (block(1, 'owner: "\\n"\n'), False),
+        (block(1).replace(account(1), account(1) + "0"), False),
+        (block(1).replace(account(1), account(1)[1:]), False),
+        ("", False),
+    ],
+)
+def test_which_accounts_are_seen_at_once(text, sure):
+    assert surely_about(text.encode()) == (account(1) if sure else None)
+
+
+def test_texts_of_others_are_blank_and_all_else_is_in_its_place():
+    parts = [block(number, "owner: 'å  x'\r\n") for number in range(12)]
+    data = "---\n".join(parts).encode()
+    for number in range(1, 4):
+        found = own(data, Shard(number, 3))
+        assert len(found.text) == len(data)
+        assert not found.whole
+        assert [at for at, byte in enumerate(found.text) if byte == 10] == [
+            at for at, byte in enumerate(data) if byte == 10
+        ]
+        for each, part in enumerate(parts):
+            mine = bucket_of(account(each)) % 3 == number - 1
+            assert (part.encode() in found.text) == mine
+            assert (account(each).encode() in found.text) == mine

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from support.commands import ROOT, call, run
+from support.largefleet import LargeFleet
 
 from reconciler.manifests.fleetdigest import bucket_of
 
@@ -277,3 +278,23 @@ def test_what_is_wrong_fails_one_shard_and_so_all(fleet):
         call("plan", *HERE, *AT, "--shard", f"{number}/4", "-o", "s.json", cwd=fleet).code for number in range(1, 5)
     ]
     assert sorted(codes) == [0, 0, 0, 3]
+
+
+# What is kept.
+
+
+def test_each_shard_keeps_what_it_read_in_a_file_of_its_own(tmp_path):
+    fleet = LargeFleet(tmp_path)
+    whole = fleet.plan()
+    for _ in range(2):
+        for number in (1, 2):
+            result = fleet.run("--shard", f"{number}/2")
+            assert result.code == 0, result.said
+            (tmp_path / "plan.json").rename(tmp_path / f"s{number}.json")
+        merged = call("plan", "merge", "s1.json", "s2.json", "-o", "merged.json", cwd=tmp_path)
+        assert merged.code in (0, 5), merged.said
+        assert (tmp_path / "merged.json").read_bytes() == whole
+        fleet.declare(0, "deactivated")
+        whole = fleet.plan()
+    kept = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / ".reconciler").glob("*.db")}
+    assert kept == {"cache.db": 0o600, "cache-1-of-2.db": 0o600, "cache-2-of-2.db": 0o600}
