@@ -128,7 +128,12 @@ def test_workers_with_another_program(fleet, tmp_path_factory):
 
 
 def test_workers_without_the_program(fleet, tmp_path_factory):
-    with running(tmp_path_factory.mktemp("bare"), workers=1, env={"PYTHONPATH": ""}) as found:
+    bare = tmp_path_factory.mktemp("bare")
+    # Hides one that is installed beside Dask.
+    (bare / "reconciler.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'reconciler'\", name='reconciler')\n"
+    )
+    with running(bare, workers=1, env={"PYTHONPATH": str(bare)}) as found:
         refused(fleet, found.address, "its workers don't have this program", "install payway-reconciler")
 
 

@@ -118,7 +118,7 @@ def test_6_locked_or_an_unfinished_run(folder, exits):
     exits(run("apply", *E, "--yes", cwd=folder), 6)
     exits(run("unlock", "x", *E, cwd=folder), 6)
     with started("resume", *E, "--rate", "0.5", cwd=folder) as process:
-        until = time.monotonic() + 15
+        until = time.monotonic() + 60
         while (locked := call("state", "import", *E, "known-state.json", cwd=folder)).code != 6:
             assert time.monotonic() < until
         assert f"process {process.pid}" in locked.err
