@@ -7,12 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fleets import accounts
-from support.planning import CONTEXT, has, have, view
+from support.planning import CONTEXT, NOW, has, have, view, want, wants
 from support.written import write
 
+from reconciler.diagnostics import sort_key
+from reconciler.errors import StalePlan
 from reconciler.fleetplan import plan_fleet, plan_selected
 from reconciler.instants import minute_of
 from reconciler.manifests import loading
@@ -21,7 +24,7 @@ from reconciler.manifests.files import find_manifests
 from reconciler.manifests.selecting import parse_selector
 from reconciler.manifests.shards import Shard
 from reconciler.model import KnownHead
-from reconciler.planfile import plan_text, seal
+from reconciler.planfile import plan_text, read_plan, seal
 from reconciler.shardfile import read_shard, shard_lines
 from reconciler.shardplan import merge_shards, plan_shard
 from reconciler.workers import local_workers
@@ -116,3 +119,61 @@ def test_whatever_the_shards_the_plan_is_the_same(fleet, spread, style, of, age,
         assert merged(texts, frozenset(accepted))[0] == expected
         for text in texts:
             assert "".join(shard_lines(read_shard(text, name="s"))) == text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("environment", "production", "environment"),
+        ("host", "https://elsewhere", "host"),
+        ("as_of", NOW + timedelta(seconds=1), "moment (--at)"),
+        ("max_plan_age", timedelta(hours=1), "expiry (max_plan_age)"),
+        ("max_known_age", timedelta(hours=1), "max_age"),
+        ("provision_service", "kayak", "provision_service"),
+        ("limits", {"changed": 1}, "guards"),
+        ("revision", "b" * 40, "commit"),
+        ("select", ("owner=anna",), "--select"),
+    ],
+)
+def test_shards_of_different_plans_are_refused(tmp_path, field, value, said):
+    write(tmp_path / "m", {"a.yaml": [wants("x", want("a", user="xa"))]})
+    seen = view([has("x")], head=HEAD)
+    one = shard_text(tmp_path / "m", seen, CONTEXT, (), Shard(1, 2))
+    context = replace(CONTEXT, **{field: value})
+    other = shard_text(tmp_path / "m", seen, context, context.select, Shard(2, 2))
+    with pytest.raises(StalePlan) as raised:
+        merged([one, other])
+    assert said in raised.value.message
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize("head", [{"lineage": "e" * 32}, {"serial": 13}, {"observed_at": "2026-11-24T09:00:01Z"}])
+def test_shards_of_different_known_states_are_refused(tmp_path, head):
+    write(tmp_path / "m", {"a.yaml": [wants("x", want("a", user="xa"))]})
+    one = shard_text(tmp_path / "m", view([has("x")], head=HEAD), CONTEXT, (), Shard(1, 2))
+    other = shard_text(tmp_path / "m", view([has("x")], head=replace(HEAD, **head)), CONTEXT, (), Shard(2, 2))
+    with pytest.raises(StalePlan, match=rf"known state \({next(iter(head))}\)"):
+        merged([one, other])
+
+
+def test_what_any_clock_calls_a_what_if_is_one(tmp_path):
+    write(tmp_path / "m", {"a.yaml": [wants("x", want("a", user="xa"))]})
+    seen = view([has("x")], head=HEAD)
+    texts = [
+        shard_text(tmp_path / "m", seen, replace(CONTEXT, what_if=number == 2), (), Shard(number, 3))
+        for number in (1, 2, 3)
+    ]
+    assert read_plan(merged(texts)[0], name="plan").what_if
+
+
+def test_paths_that_cannot_be_used_are_told_by_one_shard(tmp_path):
+    write(tmp_path / "m", {"a.yaml": [wants("x")]})
+    for number in range(5):
+        (tmp_path / "m" / f"link-{number}.yaml").symlink_to("nowhere")
+    told = []
+    for number in range(1, 5):
+        with open_fleet(tmp_path / "m", Shard(number, 4)) as fleet:
+            told += fleet.diagnostics(minute_of(NOW))
+    with open_fleet(tmp_path / "m") as fleet:
+        assert sorted(told, key=sort_key) == list(fleet.diagnostics(minute_of(NOW)))
+    assert len(told) == 5
