@@ -90,11 +90,9 @@ def import_(context: click.Context, file: str, complete: bool, force: bool) -> E
 @click.pass_context
 def export(context: click.Context, file: str | None, form: str | None) -> ExitCode:
     """Write known state as a snapshot, to FILE or standard output."""
-    import io
-
     from reconciler.files import check_writable, write_atomically
     from reconciler.state import require_filled
-    from reconciler.state.export import write_snapshot
+    from reconciler.state.export import snapshot_pieces
 
     here = host(context)
     named = file is not None and file != "-"
@@ -103,13 +101,11 @@ def export(context: click.Context, file: str | None, form: str | None) -> ExitCo
     chosen = form or ({"jsonl": "jsonl", "csv": "csv"}.get(str(file).rpartition(".")[2], "json") if named else "json")
     with closing(here.session().open_store(read_only=True)) as store:
         require_filled(store)
+        pieces = snapshot_pieces(store.view(), chosen)
         if not named:
-            with here.output.writing() as stdout:
-                write_snapshot(store.view(), stdout, chosen)
+            here.output.text(pieces)
             return ExitCode.DONE
-        text = io.StringIO()
-        write_snapshot(store.view(), text, chosen)
-    write_atomically(str(file), text.getvalue().encode("utf-8"))
+        write_atomically(str(file), (piece.encode("utf-8") for piece in pieces))
     here.output.note(f"wrote known state to {file}")
     return ExitCode.DONE
 

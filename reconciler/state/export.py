@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, TextIO
+from typing import Final
 
 from reconciler import canonical
 from reconciler.canonical import Json
@@ -14,6 +14,7 @@ from reconciler.model import (
     KnownAccount,
     KnownHead,
     KnownProduct,
+    KnownRecord,
     KnownView,
     known_product_json,
     product_order,
@@ -22,16 +23,16 @@ from reconciler.state import csvfile
 from reconciler.state.snapshotcheck import FORMAT
 
 
-def write_snapshot(view: KnownView, stream: TextIO, form: str = "json") -> None:
-    """Write ``view`` to ``stream`` in one of `FORMS`, an account after the other.
+def snapshot_pieces(view: KnownView, form: str = "json") -> Iterator[str]:
+    """``view`` as a snapshot in one of `FORMS`: text in pieces, an account after the other.
 
     JSON is ASCII with an account on each line. CSV leaves out what it has no columns for: the heads, doubts, and
     the mark that a sync leaves. Raises `UsageError` for another form.
     """
-    writer = FORMS.get(form)
-    if writer is None:
+    pieces = FORMS.get(form)
+    if pieces is None:
         raise UsageError(f"known state can't be written as {form!r}", hint=f"write it as {' or '.join(FORMS)}")
-    writer(view, stream)
+    return pieces(view)
 
 
 def head_json(head: KnownHead) -> dict[str, Json]:
@@ -52,28 +53,40 @@ def account_json(account: KnownAccount) -> dict[str, Json]:
     return {"account_id": account.account_id, **observed, **data}
 
 
-def _json(view: KnownView, stream: TextIO) -> None:
-    stream.write(canonical.dumps(head_json(view.head)).removesuffix("}") + ',"accounts":[')
+def _account_text(record: KnownRecord, view: KnownView) -> str:
+    """An account of a snapshot, with the time it was observed. Raises as the store does for one that was altered."""
+    own_id = f'{{"account_id":{canonical.dumps(record.account_id)}'
+    if not record.document.startswith(own_id) or canonical.digest_bytes(record.document.encode()) != record.digest:
+        account = view.account(record.account_id)
+        assert account is not None  # since there is a record of it
+        return canonical.dumps(account_json(account))
+    if record.observed_at is None:
+        return record.document
+    return f'{own_id},"observed_at":{canonical.dumps(record.observed_at)}{record.document[len(own_id) :]}'
+
+
+def _json(view: KnownView) -> Iterator[str]:
+    yield canonical.dumps(head_json(view.head)).removesuffix("}") + ',"accounts":['
     separator = "\n"
-    for account in view.accounts():
-        stream.write(separator + canonical.dumps(account_json(account)))
+    for record in view.records():
+        yield separator + _account_text(record, view)
         separator = ",\n"
-    stream.write("\n]}\n")
+    yield "\n]}\n"
 
 
-def _json_lines(view: KnownView, stream: TextIO) -> None:
-    stream.write(canonical.dumps(head_json(view.head)) + "\n")
-    for account in view.accounts():
-        stream.write(canonical.dumps(account_json(account)) + "\n")
+def _json_lines(view: KnownView) -> Iterator[str]:
+    yield canonical.dumps(head_json(view.head)) + "\n"
+    for record in view.records():
+        yield _account_text(record, view) + "\n"
 
 
-def _csv(view: KnownView, stream: TextIO) -> None:
+def _csv(view: KnownView) -> Iterator[str]:
     told = _told_columns(view)
     columns = [column for column in csvfile.COLUMNS if column in told]
-    stream.write(",".join(columns) + "\n")
+    yield ",".join(columns) + "\n"
     for account in view.accounts():
         for row in _rows(account):
-            stream.write(",".join(_quoted(row.get(column, _absent(column))) for column in columns) + "\n")
+            yield ",".join(_quoted(row.get(column, _absent(column))) for column in columns) + "\n"
 
 
 def _told_columns(view: KnownView) -> set[str]:
@@ -123,4 +136,4 @@ def _cell(value: Json) -> str:
 
 
 #: The forms of a snapshot, by the name that ``state export --format`` takes.
-FORMS: Final[dict[str, Callable[[KnownView, TextIO], None]]] = {"json": _json, "jsonl": _json_lines, "csv": _csv}
+FORMS: Final[dict[str, Callable[[KnownView], Iterator[str]]]] = {"json": _json, "jsonl": _json_lines, "csv": _csv}

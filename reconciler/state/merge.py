@@ -28,7 +28,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 # In canonical JSON these can't stand within a text, whose quotation marks are escaped.
 _HAS_NONE: Final = '"user_products":[]'
-_UNSETTLED: Final = ('"unverified":true', '"in_doubt":[')
+_IN_DOUBT: Final = '"in_doubt":['
 
 _Item = TypeVar("_Item")
 
@@ -190,8 +190,8 @@ class _Import:
             if known is None:
                 self._tell("added", account_id)
                 return seen
-            # Where nothing is in doubt, the same text says all that a merge of the two would say.
-            if known.document == document and not any(mark in document for mark in _UNSETTLED):
+            # The same text says all that a merge of the two would say, unless a doubt keeps its time.
+            if known.document == document and _IN_DOUBT not in document:
                 self._tell("unchanged", account_id)
                 return None if known.observed_at == time else seen
         account = decoded(document, time)

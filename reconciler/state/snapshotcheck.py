@@ -22,7 +22,7 @@ Place: TypeAlias = "Callable[[DataPath], str]"
 
 _ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 _WORD: Final = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
-_ACCOUNT_KEYS: Final = frozenset({"account_id", "observed_at", "customer_number", "user_products"})
+_ACCOUNT_KEYS: Final = frozenset({"account_id", "observed_at", "customer_number", "synced", "user_products"})
 _PRODUCT_IDS: Final = frozenset({"product_id", "user_product_id"})
 _WORDS: Final = ("state", "subscription_type", "subscription_number", "provision_service")
 _TIMES: Final = ("valid_from", "valid_to")
@@ -68,9 +68,14 @@ def is_plainly_fine(data: object) -> bool:
         _fits(_ID, data.get("account_id"))
         and ("observed_at" not in data or _is_clock(data["observed_at"]))
         and _is_word(data, "customer_number")
+        and ("synced" not in data or _is_synced(data["synced"]))
         and isinstance(products, list)
         and all(_is_product(product) for product in products)
     )
+
+
+def _is_synced(synced: object) -> bool:
+    return isinstance(synced, dict) and all(_fits(_WORD, text) for item in synced.items() for text in item)
 
 
 def _is_product(product: object) -> bool:

@@ -12,7 +12,7 @@ from reconciler.errors import InvalidInput
 from reconciler.instants import parse_known
 from reconciler.model import UNKNOWN, KnownHead
 from reconciler.state.csvfile import COLUMNS, SEPARATORS, escaped, unescaped
-from reconciler.state.export import write_snapshot
+from reconciler.state.export import snapshot_pieces
 from reconciler.state.memory import MemoryStore
 from reconciler.state.snapshot import parse_snapshot, snapshot_view
 
@@ -39,9 +39,7 @@ def view_of(*accounts):
 
 
 def written(view):
-    stream = io.StringIO()
-    write_snapshot(view, stream, "csv")
-    return stream.getvalue()
+    return "".join(snapshot_pieces(view, "csv"))
 
 
 @pytest.mark.parametrize("separator", SEPARATORS)

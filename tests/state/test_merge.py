@@ -309,3 +309,15 @@ def test_the_same_import_twice_is_one_import(first, second, complete):
     assert list(store.view().accounts()) == once
     owners = [p.user_product_id for account in once for p in account.user_products if p.user_product_id]
     assert len(owners) == len(set(owners)), "no user product is on two accounts"
+
+
+def test_a_doubt_keeps_its_time_when_the_same_is_seen_older():
+    known = known_account("a1", known_product("b1"), observed_at=LATER, doubts=(Doubt("update", object_id("b1")),))
+    store = store_with(known)
+    report = imported(store, replace(known, observed_at=SINCE), force=True)
+    assert report.unchanged == (object_id("a1"),)
+    assert store.account(object_id("a1")) == known
+    certain = replace(known, doubts=())
+    store = store_with(certain)
+    imported(store, replace(certain, observed_at=SINCE), force=True)
+    assert store.account(object_id("a1")) == replace(certain, observed_at=SINCE)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from support.known import IDS, known_account, known_fleets, known_product, objec
 from reconciler.errors import InvalidInput, StalePlan, StoreFailed, UsageError
 from reconciler.model import UNKNOWN, KnownHead
 from reconciler.state import open_store, open_view
-from reconciler.state.export import write_snapshot
+from reconciler.state.export import snapshot_pieces
 from reconciler.state.memory import MemoryStore
 from reconciler.state.merge import import_accounts
 from reconciler.state.snapshot import find_account, parse_snapshot, read_snapshot, snapshot_view
@@ -69,9 +71,7 @@ def with_product(**fields):
 
 
 def written(view, form="json"):
-    stream = io.StringIO()
-    write_snapshot(view, stream, form)
-    return stream.getvalue()
+    return "".join(snapshot_pieces(view, form))
 
 
 def store_with(*accounts):
@@ -335,6 +335,25 @@ def test_an_export_has_an_account_a_line_so_that_two_can_be_compared():
     ]
     assert written(view) == f'{{{heads},"accounts":[\n{lines[0]},\n{lines[1]}\n]}}\n'
     assert written(view, "jsonl") == f"{{{heads}}}\n{lines[0]}\n{lines[1]}\n"
+
+
+def test_what_was_altered_in_a_store_is_exported_in_the_one_form_or_not_at_all(tmp_path):
+    path = tmp_path / "stage.db"
+    store = SqliteStore.open(path, create=True, environment="stage")
+    with store.change() as change:
+        change.put_account(known_account("a1", observed_at="2026-11-24T10:00:00Z"))
+    before = written(store.view(), "jsonl")
+
+    def altered(document):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE accounts SET document = ?", (document,))
+
+    altered(f'{{"account_id":"{object_id("a1")}", "user_products" : []}}')
+    assert written(store.view(), "jsonl") == before
+    altered(f'{{"account_id":"{object_id("a1")}"')
+    with pytest.raises(StoreFailed, match="can't be read"):
+        written(store.view(), "jsonl")
+    store.close()
 
 
 def test_another_form_is_refused():

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from reconciler.errors import Locked
+from reconciler.model import known_record
+from reconciler.state.accounts import row_of
 from reconciler.state.journal import verify_chain, verify_store
 from reconciler.state.memory import copy_of
 from reconciler.state.store import CHAIN_START
@@ -108,6 +110,36 @@ def test_a_change_sees_itself(store, make):
         change.remove_account(make.id("a1"))
         assert change.account(make.id("a2")) == make.account("a2")
         assert change.account(make.id("a1")) is None
+
+
+def test_rows_are_put_as_accounts_are(store, make):
+    one, two = make.account("a1", make.product("b1", "c1")), make.account("a2", customer_number="5")
+    with store.change() as change:
+        change.put_account(two)
+    with store.change() as change:
+        assert list(change.records([one.account_id, two.account_id])) == [two.account_id]
+        assert change.owners([make.id("c1"), make.id("c2")]) == {}
+        assert change.account(one.account_id) is None
+        change.put_rows([row_of(one), row_of(replace(two, user_products=(make.product("b1", "c2"),)))])
+        assert change.account(one.account_id) == one
+        assert change.records([one.account_id]) == {one.account_id: known_record(one)}
+        change.put_rows([])
+    assert store.head().serial == 2
+    assert [store.view().account_of(make.id(each)) for each in ("c1", "c2")] == [one.account_id, two.account_id]
+    with store.change() as change:
+        assert change.owners([make.id("c1"), make.id("c2"), make.id("c3")]) == {
+            make.id("c1"): one.account_id,
+            make.id("c2"): two.account_id,
+        }
+        # Put, put otherwise and put again: the index follows.
+        change.records([one.account_id])
+        change.put_account(replace(one, user_products=()))
+        change.put_rows([row_of(one)])
+        change.records([two.account_id])
+        change.put_rows([row_of(two)])
+    assert list(store.view().accounts()) == [one, two]
+    assert [store.view().account_of(make.id(each)) for each in ("c1", "c2")] == [one.account_id, None]
+    assert store.damage() == ()
 
 
 def test_the_serial_rises_once_for_each_change_that_touches_an_account(store, make):

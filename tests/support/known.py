@@ -76,7 +76,9 @@ CLOCKS = ("2026-11-24T10:00:00Z", "2026-11-24T11:30:15Z", "2026-11-25T00:00:00Z"
 words = st.sampled_from(WORDS)
 maybe_word = st.just(UNKNOWN) | st.none() | words
 maybe_minute = st.just(UNKNOWN) | st.none() | st.integers(-2_000_000, 70_000_000)
-request_words = words | st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n\r\t"), min_size=1)
+request_words = words | st.text(
+    st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n\r\t"), min_size=1, max_size=200
+)
 
 
 @st.composite
