@@ -96,15 +96,23 @@ class FailingConnection:
         return getattr(self._connection, name)
 
     def execute(self, sql: str, values: Any = ()) -> Any:
+        word = self._passed(sql)
+        done = self._connection.execute(sql, values)
+        if word == "COMMIT" and self._failures.due("committed"):
+            raise self._error()
+        return done
+
+    def executemany(self, sql: str, rows: Any) -> Any:
+        self._passed(sql)
+        return self._connection.executemany(sql, rows)
+
+    def _passed(self, sql: str) -> str:
         word = sql.split()[0]
         if self._failures.due(word):
             if self._kind == "SQLITE_FULL" and self._connection.in_transaction:
                 self._connection.rollback()
             raise self._error()
-        done = self._connection.execute(sql, values)
-        if word == "COMMIT" and self._failures.due("committed"):
-            raise self._error()
-        return done
+        return word
 
     def _error(self) -> sqlite3.OperationalError:
         problem = sqlite3.OperationalError("it fails here")
