@@ -124,20 +124,22 @@ def _schemas() -> Check:
 
 
 def _manifests(paths: Sequence[str], now: datetime) -> Check:
-    from reconciler.session import load_manifests
+    from reconciler.reading import Reading
+    from reconciler.session import check_manifests
 
     if "-" in paths:
         return Check("manifests", "warning", "they come from standard input, which wasn't read")
     try:
-        desired = load_manifests(paths, now=now)
+        checked = check_manifests(paths, now=now, reading=Reading(cache=False))
     except InvalidInput as error:
         return _failed("manifests", error)
-    told = f"{counted(len(desired.accounts), 'account')} in {counted(desired.files, 'file')} of {' '.join(paths)}"
-    if desired.errors:
-        wrong = f"{counted(len(desired.errors), 'error')} in {' '.join(paths)}"
+    told = f"{counted(checked.accounts, 'account')} in {counted(checked.files, 'file')} of {' '.join(paths)}"
+    errors = sum(diagnostic.is_error for diagnostic in checked.diagnostics)
+    if errors:
+        wrong = f"{counted(errors, 'error')} in {' '.join(paths)}"
         return Check("manifests", "problem", wrong, "reconciler validate shows them", code=ExitCode.INVALID)
-    if desired.warnings:
-        told += f", {counted(len(desired.warnings), 'warning')}"
+    if checked.diagnostics:
+        told += f", {counted(len(checked.diagnostics), 'warning')}"
         return Check("manifests", "warning", told, "reconciler validate shows them")
     return Check("manifests", "ok", told)
 

@@ -152,6 +152,8 @@ def _cache(place: Path) -> Cache | None:
     from reconciler.manifests.cache import Cache
 
     with suppress(OSError):
+        if place.parent.is_symlink():
+            return None  # it may have come out of a repository, and lead anywhere
         if not place.parent.exists():
             place.parent.mkdir(mode=0o700)
             (place.parent / ".gitignore").write_text("*\n", encoding="ascii")

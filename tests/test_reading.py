@@ -121,6 +121,17 @@ def test_a_few_manifests_make_no_cache(tmp_path):
     assert not fleet.cache.parent.exists()
 
 
+def test_a_folder_that_is_a_link_is_no_place_for_a_cache(fleet, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    theirs = elsewhere / "cache.db"
+    theirs.write_text("somebody's")
+    shutil.rmtree(fleet.cache.parent, ignore_errors=True)
+    fleet.cache.parent.symlink_to(elsewhere)
+    assert fleet.plan() == fleet.plan("--no-cache")
+    assert [path.name for path in elsewhere.iterdir()] == ["cache.db"]
+    assert theirs.read_text() == "somebody's"
+
+
 def test_the_cache_s_folder_keeps_itself_out_of_repositories(fleet):
     fleet.plan()
     assert (fleet.cache.parent / ".gitignore").read_text() == "*\n"
