@@ -57,7 +57,7 @@ def with_fleet(
     """
     from reconciler.manifests.files import find_manifests
     from reconciler.manifests.loading import SMALL, estimated_documents
-    from reconciler.manifests.rows import ChangedMeanwhile
+    from reconciler.manifests.rebuilding import ChangedMeanwhile
 
     found = find_manifests(paths)
     stdin = _stdin() if "-" in paths else None

@@ -14,7 +14,7 @@ from support.killing import Child, timed
 from support.largefleet import AT, LargeFleet, account, manifest
 
 from reconciler import reading
-from reconciler.manifests import loading, rows
+from reconciler.manifests import loading, rebuilding
 from reconciler.manifests.cache import Cache
 
 
@@ -302,7 +302,7 @@ def test_a_manifest_that_keeps_changing_is_told(fleet):
     fleet.declare(0, "deactivated")
 
     def changing(*_, **__):
-        raise rows.changed_meanwhile("m.yaml")
+        raise rebuilding.changed_meanwhile("m.yaml")
 
     with patch("reconciler.manifests.fleet.rebuild", changing):
         result = fleet.run()

@@ -18,7 +18,8 @@ from reconciler.instants import Moment, parse_declared
 from reconciler.manifests.desired import load_file
 from reconciler.manifests.facts import CLAIM_KINDS, claim_key, digest_of, facts_of, id_key
 from reconciler.manifests.files import ManifestFile
-from reconciler.manifests.rows import claims_of_bytes, part_of, rebuild, rows_of_bytes, rows_of_files
+from reconciler.manifests.rebuilding import part_of, rebuild
+from reconciler.manifests.rows import claims_of_bytes, rows_of_bytes, rows_of_files
 from reconciler.model import DeclaredAccount, DeclaredProduct, Source
 
 PRODUCT = want(
@@ -184,7 +185,7 @@ def test_a_file_with_the_bytes_that_are_known_is_looked_at_no_further(tmp_path):
 def test_a_document_that_isn_t_there_any_more_is_told():
     data = (document(FULL) + "---\n" + document(wants("y"))).encode()
     first, second = rows_of_bytes("a.yaml", data).rows
-    assert rebuild("a.yaml", part_of(data, second), second).account.account_id == account_id("y")
+    assert rebuild("a.yaml", part_of(data, second), second).account_id == account_id("y")
     for part in (part_of(data, first), b"", data[second.offset + 5 :], b"\xff", "å".encode()[1:], b"owner: [", b"- a"):
         with pytest.raises(InvalidInput, match=r"a\.yaml changed while it was read") as told:
             rebuild("a.yaml", part, second)

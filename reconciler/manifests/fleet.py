@@ -16,12 +16,8 @@ from reconciler.manifests.cache import Cache
 from reconciler.manifests.declaration import window_over
 from reconciler.manifests.files import Folder, ManifestFile, read_part
 from reconciler.manifests.fleetdigest import FleetDigest
-from reconciler.manifests.rows import (
-    changed_meanwhile,
-    findings_from,
-    part_of,
-    rebuild,
-)
+from reconciler.manifests.rebuilding import changed_meanwhile, part_of, rebuild
+from reconciler.manifests.rows import findings_from
 from reconciler.manifests.selecting import Selectable, Selector, selects
 from reconciler.model import DeclaredAccount, DeclaredProduct, Source
 
@@ -92,9 +88,7 @@ class Fleet:
             data = read_part(file, found.row.offset, found.row.length)
         if isinstance(data, Diagnostic):
             raise changed_meanwhile(file.name)
-        account = rebuild(file.name, data, found.row).account
-        assert account is not None  # a row is one of a sound document
-        return account
+        return rebuild(file.name, data, found.row)
 
     def outlines(self) -> Iterator[DeclaredAccount]:
         """All accounts in their order with nothing but their ids, customer numbers and those of their products."""

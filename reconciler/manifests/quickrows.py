@@ -1,12 +1,13 @@
-"""The short way from a document to its row, for documents with nothing to say about."""
+"""The short way from a document to its row, and back to its account, for documents with nothing to say about."""
 
 from __future__ import annotations
 
 from array import array
+from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler import canonical
-from reconciler.instants import Minute, usual_time
+from reconciler.instants import Minute, parse_declared, usual_time
 from reconciler.manifests.building import MAX_DEPTH, NULLS
 from reconciler.manifests.documents import is_harmless, other_readings
 from reconciler.manifests.facts import (
@@ -22,11 +23,11 @@ from reconciler.manifests.facts import (
     id_key,
     number_key,
 )
-from reconciler.model import SYNC_KINDS
+from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Source
 from reconciler.predicates import accepts
 
 _BOOLEANS: Final = {"true": True, "false": False}
-_ACCOUNT_KEYS: Final = ("account_id", "customer_number", "sync", "labels")
+_ACCOUNT_KEYS: Final = ("customer_number", "sync", "labels")
 _PRODUCT_KEYS: Final = (
     "product_id",
     "user_product_id",
@@ -44,14 +45,72 @@ def quick_row(root: Any, place: Place, claims: array[int]) -> Row | None:
     It comes to the same row as the long way through `reconciler.manifests.declaration.declare` and to the same claims,
     which are added; a property test holds the two to each other.
     """
+    account = _accepted(root)
+    return None if account is None else _row(root, account, place, claims)
+
+
+def quick_account(root: Any, row: Row, file: str) -> DeclaredAccount | None:
+    """The account of the document behind ``row``, if ``root`` is that document; ``None`` if it has to be looked at.
+
+    ``root`` begins at the line of ``row``, in the file called ``file``.
+    """
+    account = _accepted(root)
+    if account is None:
+        return None
+    found = _row(root, account, (row.offset, row.length, row.line), array("Q"))
+    if found is None or found.digest != row.digest:
+        return None
+    nodes = {key.value: below for key, below in root.value}
+    sync = account.get("sync", {})
+    fields = {"customer_number": nodes["customer_number"]} if "customer_number" in account else {}
+    words = {key.value: below for key, below in nodes["sync"].value} if sync else {}
+    fields |= {f"sync.{kind}": words[kind] for kind in SYNC_KINDS if kind in sync}
+    return DeclaredAccount(
+        account_id=found.account_id,
+        source=_source(file, row.line, root, fields),
+        customer_number=account.get("customer_number"),
+        owner=account.get("owner"),
+        labels=MappingProxyType(account.get("labels", {})),
+        sync=MappingProxyType({kind: sync[kind] for kind in SYNC_KINDS if kind in sync}),
+        user_products=tuple(
+            _product(product, _source(file, row.line, node, {key.value: below for key, below in node.value}))
+            for product, node in zip(account["user_products"], nodes["user_products"].value, strict=True)
+        ),
+    )
+
+
+def _source(file: str, first_line: int, node: Any, fields: dict[str, Any]) -> Source:
+    lines = {name: first_line + below.start_mark.line for name, below in fields.items()}
+    return Source(file, first_line + node.start_mark.line, MappingProxyType(lines))
+
+
+def _product(product: dict[str, Any], source: Source) -> DeclaredProduct:
+    product_id, user_product_id, state, kind, start, end, number = map(product.get, _PRODUCT_KEYS)
+    return DeclaredProduct(
+        source,
+        product_id and product_id.lower(),
+        user_product_id and user_product_id.lower(),
+        state,
+        kind,
+        start and parse_declared(start),
+        end and parse_declared(end),
+        number,
+        product.get("protect", False),
+    )
+
+
+def _accepted(root: Any) -> dict[str, Any] | None:
+    """A document as plain values, if the schema takes it and nothing in it may be read otherwise."""
     try:
         account = _plain(root, 0)
     except _Unusual:
         return None
-    if not accepts("account")(account):
-        return None
-    account_id, number, sync, labels = (account.get(key) for key in _ACCOUNT_KEYS)
-    account_id = account_id.lower()
+    return account if accepts("account")(account) else None
+
+
+def _row(root: Any, account: dict[str, Any], place: Place, claims: array[int]) -> Row | None:
+    number, sync, labels = map(account.get, _ACCOUNT_KEYS)
+    account_id = account["account_id"].lower()
     keys = [id_key(ACCOUNT, account_id)]
     if number is not None:
         keys.append(number_key(CUSTOMER_NUMBER, number))

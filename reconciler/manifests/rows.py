@@ -19,7 +19,6 @@ from typing import Final, NamedTuple
 
 from reconciler import canonical
 from reconciler.diagnostics import Diagnostic, Position, Severity
-from reconciler.errors import InvalidInput
 from reconciler.manifests.declaration import Claim, Declaration, declare
 from reconciler.manifests.documents import composed, parse
 from reconciler.manifests.facts import Place, Row, claim_key, digest_of, endings_of, facts_of
@@ -242,36 +241,6 @@ class _Spans:
         self._bytes += len(self._text[self._characters : index].encode())
         self._characters = index
         return self._mark + self._bytes
-
-
-def part_of(data: bytes, row: Row) -> bytes:
-    """The document of ``row`` in its file, or the whole file if it has to be looked for."""
-    return data[row.offset : row.offset + row.length] if row.length else data
-
-
-def rebuild(name: str, part: bytes, row: Row) -> Declaration:
-    """The declaration that ``row`` was made of; ``part`` is the `part_of` its file.
-
-    Raises `ChangedMeanwhile` if the file holds another one there by now.
-    """
-    try:
-        for document in parse(name, part, _ignore, first_line=row.line if row.length else 1):
-            declaration = declare(document)
-            account = declaration.account
-            if account is not None and digest_of(account.account_id, facts_of(account)) == row.digest:
-                return declaration
-    except UnicodeError:
-        pass  # cut in the middle of a character
-    raise changed_meanwhile(name)
-
-
-class ChangedMeanwhile(InvalidInput):
-    """A manifest isn't any more what it was when it was read first."""
-
-
-def changed_meanwhile(name: str) -> ChangedMeanwhile:
-    """The refusal for such a manifest."""
-    return ChangedMeanwhile(f"{name} changed while it was read", hint="run the command again when nobody writes to it")
 
 
 def _ignore(diagnostic: Diagnostic) -> None:
