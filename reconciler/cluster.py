@@ -24,8 +24,8 @@ from reconciler import __version__, schemafiles
 from reconciler.errors import UsageError
 from reconciler.manifests.documents import parser_version
 from reconciler.manifests.files import ManifestFile, signature_of
-from reconciler.manifests.loading import AHEAD
 from reconciler.manifests.rows import FileRows
+from reconciler.manifests.spread import AHEAD
 
 #: Seconds to wait for a scheduler, at the beginning and if it is gone for a while.
 TIMEOUT: Final = 10

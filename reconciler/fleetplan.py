@@ -8,33 +8,44 @@ facts say that nothing is due (`quiet`); the planner.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Final, TypeAlias
 
 from reconciler import canonical
-from reconciler.canonical import Json
-from reconciler.instants import Minute, minute_of
+from reconciler.fleetaccounts import (
+    UNREADABLE,
+    Asked,
+    asked_of,
+    elsewhere,
+    planned_verdict,
+    quiet_verdict,
+    stranger_verdict,
+)
+from reconciler.instants import minute_of
 from reconciler.manifests.cache import Compared
 from reconciler.manifests.facts import digest_of, facts_of
 from reconciler.manifests.fleet import Fleet
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.settled import Settled, SettledAccounts
-from reconciler.model import DeclaredAccount, KnownAccount, KnownRecord, KnownView, known_record
+from reconciler.manifests.spread import spread
+from reconciler.model import DeclaredAccount, KnownRecord, KnownView
 from reconciler.plan import Plan, Unmanaged
 from reconciler.planning.accounts import plan_account
 from reconciler.planning.context import PlanContext
-from reconciler.planning.outcomes import outcome_from_json, outcome_json, outcome_of
-from reconciler.planning.quiet import left_over
+from reconciler.planning.outcomes import outcome_from_json, outcome_of
 from reconciler.planning.tally import Tally
 
 #: Verdicts are written down this many at a time.
 _PAGE: Final = 1000
+#: The planner is asked about so many accounts at a time.
+_ASKED: Final = 50
 #: If more accounts than this share of the fleet have to be looked at, all are: in their order that is faster.
 _ONE_BY_ONE: Final = 0.2
-#: An `until` that no clock reaches.
-_NEVER: Final = 1 << 60
-_NOTHING: Final = (None, None)
-_NOT_AT_ALL: Final = (None, 0)
+
+#: What is declared and what is known of one account, where either may be nothing.
+_Pair: TypeAlias = tuple[Compared | None, KnownRecord | None]
+_Declared: TypeAlias = tuple[Compared, KnownRecord | None]
 
 
 def plan_selected(accounts: Iterable[DeclaredAccount], known: KnownView, context: PlanContext) -> Plan:
@@ -87,12 +98,13 @@ class _Planning:
         settled = self._settled
         due = self._due()
         if due is None:
-            digest = self._judge_all()
+            settled.clear()
+            digests = FleetDigest()
+            self._judge(self._pairs(digests), self._fleet.accounts)
+            digest = digests.value()
         else:
-            for account_id in sorted(due):
-                self._judge_again(account_id)
+            self._judge(self._pairs_of(sorted(due)), len(due))
             digest = settled.digest or self._fleet.digest()
-        self._write()
         settled.finish(self._known.head.mark, digest)
         for text in settled.outcomes():
             self._tally.add(outcome_from_json(json.loads(text)))
@@ -128,62 +140,78 @@ class _Planning:
                     yield one[0]
                 one, other = next(before, None), next(now, None)
 
-    def _judge_all(self) -> str:
-        """Judge every account; returns the digest of the manifests."""
-        self._settled.clear()
-        digest = FleetDigest()
-        for facts, record in self._pairs():
-            if facts is not None:
-                digest.add(facts.account_id, facts.digest)
-            self._judge(facts, record)
-        return digest.value()
-
-    def _pairs(self) -> Iterator[tuple[Compared | None, KnownRecord | None]]:
-        """What is declared and what is known of each account, in the order of accounts."""
+    def _pairs(self, digests: FleetDigest) -> Iterator[_Pair]:
+        """What is declared and what is known of each account, in their order; ``digests`` takes in what is declared."""
         declared, known = self._fleet.cache.compared(), self._known.records()
         one, other = next(declared, None), next(known, None)
         while one is not None or other is not None:
             if other is None or (one is not None and one.account_id < other.account_id):
+                assert one is not None
+                digests.add(one.account_id, one.digest)
                 yield one, None
                 one = next(declared, None)
             elif one is None or other.account_id < one.account_id:
                 yield None, other
                 other = next(known, None)
             else:
+                digests.add(one.account_id, one.digest)
                 yield one, other
                 one, other = next(declared, None), next(known, None)
 
-    def _judge_again(self, account_id: str) -> None:
-        facts = self._fleet.cache.compared_of(account_id)
-        known = self._known.account(account_id)
-        if facts is None and known is None:
-            self._settled.forget(account_id)
-        else:
-            self._judge(facts, None if known is None else known_record(known))
+    def _pairs_of(self, account_ids: Sequence[str]) -> Iterator[_Pair]:
+        """What is declared and what is known of some accounts; those that are neither are forgotten."""
+        for start in range(0, len(account_ids), _PAGE):
+            page = account_ids[start : start + _PAGE]
+            declared, known = self._fleet.cache.compared_of(page), self._known.records_of(page)
+            for account_id in page:
+                if account_id in declared or account_id in known:
+                    yield declared.get(account_id), known.get(account_id)
+                else:
+                    self._settled.forget(account_id)
 
-    def _judge(self, facts: Compared | None, record: KnownRecord | None) -> None:
-        if facts is None:
-            assert record is not None
-            self._keep(self._stranger(record))
-            return
-        quiet = None if record is None else _quiet(facts, record)
-        self._keep(quiet if quiet is not None else self._asked(facts, record))
+    def _judge(self, pairs: Iterable[_Pair], count: int) -> None:
+        """Find out what comes of about ``count`` accounts, and keep it."""
+        asks = partial(asked_of, self._context.alone())
+        for asked, verdicts in spread(self._fleet.planners(count), asks, self._asked(pairs)):
+            for (facts, record), verdict in zip(asked, verdicts, strict=True):
+                self._keep(verdict or self._verdict_here(facts, record))
+        self._write()
 
-    def _asked(self, facts: Compared, record: KnownRecord | None) -> Settled:
-        """What the planner says of an account."""
+    def _asked(self, pairs: Iterable[_Pair]) -> Iterator[tuple[list[_Declared], list[Asked]]]:
+        """The accounts that the planner is asked about, some at a time, and what it is told; the others are kept."""
+        some: list[_Declared] = []
+        for facts, record in pairs:
+            if facts is None:
+                assert record is not None
+                self._keep(self._stranger(record))
+                continue
+            quiet = None if record is None else quiet_verdict(facts, record)
+            if quiet is not None:
+                self._keep(quiet)
+                continue
+            some.append((facts, record))
+            if len(some) == _ASKED:
+                yield some, self._told(some)
+                some = []
+        yield some, self._told(some)
+
+    def _told(self, some: Iterable[_Declared]) -> list[Asked]:
+        owner = self._known.account_of
+        return [
+            Asked(*self._fleet.place(facts.number), record, {each: owner(each) for each in elsewhere(facts, record)})
+            for facts, record in some
+        ]
+
+    def _verdict_here(self, facts: Compared, record: KnownRecord | None) -> Settled:
+        """The planner's verdict with everything at hand, and with words for what is wrong."""
         account = self._fleet.declared(facts.number)
         known = self._known.account(facts.account_id) if record is not None else None
-        outcome = outcome_of(plan_account(account, known, self._known, self._context))
-        span = _span(account, known, self._now)
-        head = (facts.account_id, True, *_seen(record), *span)
-        if outcome.quiet and span != _NOT_AT_ALL:
-            return Settled(*head, outcome.products, outcome.held, _rest_text(outcome.unmanaged))
-        return Settled(*head, 0, 0, None, canonical.dumps(outcome_json(outcome)))
+        return planned_verdict(account, known, record, self._known, self._context)
 
     def _stranger(self, record: KnownRecord) -> Settled:
         try:
-            return _stranger(record)
-        except (ValueError, LookupError, TypeError, AttributeError):
+            return stranger_verdict(record)
+        except UNREADABLE:
             self._known.account(record.account_id)  # the store says what is wrong with what it holds
             raise
 
@@ -195,50 +223,6 @@ class _Planning:
     def _write(self) -> None:
         self._settled.put(self._waiting)
         self._waiting = []
-
-
-def _quiet(facts: Compared, record: KnownRecord) -> Settled | None:
-    """The verdict that facts alone allow: it holds at any time."""
-    try:
-        found = left_over(facts.wanted, record)
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None  # the store says what is wrong with what it holds
-    if found is None:
-        return None
-    rest, held = found
-    ids = [[each.get("product_id"), each.get("user_product_id")] for each in rest]
-    head = (facts.account_id, True, *_seen(record))
-    return Settled(*head, None, None, facts.products, held, canonical.dumps(ids) if ids else None)
-
-
-def _span(declared: DeclaredAccount, known: KnownAccount | None, now: Minute) -> tuple[Minute | None, Minute | None]:
-    """The moments between which the planner says the same: no end of a window lies between them."""
-    held = known.user_products if known is not None else ()
-    own = {product.user_product_id for product in held}
-    if any(p.user_product_id is not None and p.user_product_id not in own for p in declared.user_products):
-        return _NOT_AT_ALL  # it may be known on another account, now or later
-    ends = [end for product in held for end in (product.valid_from, product.valid_to) if isinstance(end, int)]
-    for product in declared.user_products:
-        ends += [end.minute for end in (product.valid_from, product.valid_to) if end is not None]
-    since = max((end for end in ends if end <= now), default=0)
-    until = min((end for end in ends if end > now), default=_NEVER)
-    return since, until
-
-
-def _rest_text(rest: Iterable[Unmanaged]) -> str | None:
-    ids: list[Json] = [[each.product_id, each.user_product_id] for each in rest]
-    return canonical.dumps(ids) if ids else None
-
-
-def _seen(record: KnownRecord | None) -> tuple[str | None, str | None]:
-    return _NOTHING if record is None else (record.digest, record.observed_at)
-
-
-def _stranger(record: KnownRecord) -> Settled:
-    """An account that no manifest names."""
-    products = json.loads(record.document)["user_products"]
-    rest = [[product.get("product_id"), product.get("user_product_id")] for product in products] or [[None, None]]
-    return Settled(record.account_id, False, *_seen(record), None, None, 0, len(products), canonical.dumps(rest))
 
 
 def _unmanaged(account_id: str, rest: str) -> Iterator[Unmanaged]:

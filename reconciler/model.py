@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -315,7 +315,8 @@ class KnownView:
     """Known state as the planner reads it: accounts in ascending order of their id, each id once.
 
     ``account_of`` tells which account a ``user_product_id`` is known on, if any. ``texts`` are the accounts as they
-    are kept, where that is cheaper than the accounts themselves; ``find`` looks one of them up.
+    are kept, where that is cheaper than the accounts themselves; ``find`` looks one account up, ``pick`` the texts of
+    some, a page of them at most.
     """
 
     head: KnownHead
@@ -323,10 +324,18 @@ class KnownView:
     account_of: Callable[[str], str | None]
     texts: Callable[[], Iterator[KnownRecord]] | None = None
     find: Callable[[str], KnownAccount | None] | None = None
+    pick: Callable[[Sequence[str]], dict[str, KnownRecord]] | None = None
 
     def records(self) -> Iterator[KnownRecord]:
         """All accounts as text, in their order."""
         return map(known_record, self.accounts()) if self.texts is None else self.texts()
+
+    def records_of(self, account_ids: Sequence[str]) -> dict[str, KnownRecord]:
+        """Some accounts as text, a page of them at most; those of which nothing is known are left out."""
+        if self.pick is not None:
+            return self.pick(account_ids)
+        found = map(self.account, account_ids)
+        return {account.account_id: known_record(account) for account in found if account is not None}
 
     def account(self, account_id: str) -> KnownAccount | None:
         """What is known of one account. Raises as the store does."""

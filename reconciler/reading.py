@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from reconciler.manifests.cache import Cache
     from reconciler.manifests.files import Found
     from reconciler.manifests.fleet import Fleet
-    from reconciler.manifests.loading import Workers
     from reconciler.manifests.shards import Shard
+    from reconciler.workers import Workers
 
 _Result = TypeVar("_Result")
 
@@ -102,9 +102,10 @@ def _used(
     from reconciler.manifests.loading import load_fleet
 
     try:
-        with _fewer_collections():
-            workers = _workers(reading)
-            fleet = load_fleet(found, cache, workers, stdin=stdin, full_hash=reading.full_hash, shard=shard)
+        with _fewer_collections(), _workers(reading) as workers:
+            # Planning needs much from here for little work: a cluster would wait for it most of the time.
+            planners = workers if reading.cluster is None else None
+            fleet = load_fleet(found, cache, workers, planners, stdin=stdin, full_hash=reading.full_hash, shard=shard)
             result = use(fleet)
             cache.save()
             return result

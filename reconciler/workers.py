@@ -1,7 +1,7 @@
-"""Who reads manifests: this process, some more on this machine, or workers of a cluster.
+"""Who does the work of a command: this process, some more on this machine, or workers of a cluster.
 
-All three are a `concurrent.futures.Executor` that maps files to rows (`reconciler.manifests.rows.rows_of_files`);
-nothing else of a plan is made anywhere but here.
+All three are a `concurrent.futures.Executor`. It maps files to rows (`reconciler.manifests.rows.rows_of_files`), and on
+this machine accounts to what comes of them (`reconciler.fleetaccounts`); everything else is done in this process.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
-from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, Final, ParamSpec, Self, TypeAlias, TypeVar
 
-from reconciler.manifests.loading import SMALL, Workers
+from reconciler.manifests.loading import SMALL
 from reconciler.manifests.rows import warm_up
 
 _P = ParamSpec("_P")
@@ -27,7 +28,7 @@ _Result = TypeVar("_Result")
 _Task: TypeAlias = tuple[Future[Any], Callable[[], Any]]
 _Pipe: TypeAlias = "connection.Connection"
 
-_KILLED: Final = "a process that reads was killed"
+_KILLED: Final = "a process that worked was killed"
 
 
 def cores() -> int:
@@ -38,15 +39,39 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+class Workers:
+    """The processes of one command: begun when there is enough to do for them, ended with the ``with`` block.
+
+    What raises there ends them at once.
+    """
+
+    def __init__(self, start: Callable[[], AbstractContextManager[Executor]] | None, least: int = SMALL) -> None:
+        self._start, self._least = start, least
+        self._stack = ExitStack()
+        self._executor: Executor | None = None
+
+    def __call__(self, count: int) -> Executor | None:
+        """Who is to work on about ``count`` documents or accounts; ``None`` if it is this process."""
+        if self._executor is None and self._start is not None and count >= self._least:
+            self._executor = self._stack.enter_context(self._start())
+        return self._executor
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._executor = None
+        self._stack.__exit__(kind, error, trace)
+
+
 def local_workers(jobs: int | None) -> Workers:
     """``jobs`` processes of this machine (as many as it has processors, unless said), once it is worth it."""
+    count = jobs if jobs is not None else cores()
 
     @contextmanager
-    def start(documents: int) -> Iterator[Executor | None]:
-        count = jobs if jobs is not None else cores()
-        if count < 2 or documents < SMALL:
-            yield None
-            return
+    def start() -> Iterator[Executor]:
         warm_up()  # before the fork, so that it is done once
         executor = _Processes(count)
         try:
@@ -57,26 +82,21 @@ def local_workers(jobs: int | None) -> Workers:
         finally:
             executor.shutdown()
 
-    return start
+    return Workers(start if count > 1 else None)
 
 
 def cluster_workers(address: str) -> Workers:
     """The workers of the Dask scheduler at ``address`` (``tcp://HOST:PORT``), which see the manifests as we do.
 
-    Raises `UsageError` if there is no such scheduler, or Dask isn't installed.
+    They raise `UsageError` if there is no such scheduler, or Dask isn't installed.
     """
 
-    @contextmanager
-    def start(documents: int) -> Iterator[Executor | None]:
-        if documents == 0:
-            yield None
-            return
+    def start() -> AbstractContextManager[Executor]:
         from reconciler.cluster import connected
 
-        with connected(address) as executor:
-            yield executor
+        return connected(address)
 
-    return start
+    return Workers(start, least=1)
 
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)

@@ -227,8 +227,8 @@ def test_files_of_other_fleets_aren_t_part_of_this_one(cache):
     cache.refreshed(changed=True)
     assert accounts_of(cache) == [account(3)]
     assert cache.counts() == (1, 1)
-    assert cache.compared_of(account(1)) is None
-    assert cache.compared_of(account(3)).account_id == account(3)
+    found = cache.compared_of([account(1), account(3)])
+    assert {name: facts.account_id for name, facts in found.items()} == {account(3): account(3)}
     assert [name for name, _ in cache.digests()] == [account(3)]
     assert len([number for numbers in cache.claim_numbers() for number in numbers]) == 2
     assert [entry for _, entry, _ in cache.claims()] == ["b.yaml"]

@@ -14,7 +14,7 @@ from support.killing import Child, timed
 from support.largefleet import AT, LargeFleet, account, manifest
 
 from reconciler import reading
-from reconciler.manifests import loading, rebuilding
+from reconciler.manifests import loading, rebuilding, spread
 from reconciler.manifests.cache import Cache
 
 
@@ -63,7 +63,7 @@ def test_a_cold_plan_with_any_number_of_processes_is_the_same(tmp_path, jobs):
     expected = fleet.plan("--no-cache", "--jobs", "1")
     assert fleet.plan("--jobs", jobs, runner=run) == expected
     shutil.rmtree(fleet.cache.parent)
-    with patch.object(loading, "_CHUNK_BYTES", 10_000), patch.object(loading, "AHEAD", 2):
+    with patch.object(loading, "_CHUNK_BYTES", 10_000), patch.object(spread, "AHEAD", 2):
         assert fleet.plan("--jobs", jobs) == expected
 
 
@@ -304,7 +304,7 @@ def test_a_manifest_that_keeps_changing_is_told(fleet):
     def changing(*_, **__):
         raise rebuilding.changed_meanwhile("m.yaml")
 
-    with patch("reconciler.manifests.fleet.rebuild", changing):
+    with patch.object(rebuilding, "rebuild", changing):
         result = fleet.run()
     assert (result.code, "m.yaml changed while it was read" in result.err) == (3, True)
 

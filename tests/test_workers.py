@@ -8,17 +8,25 @@ import subprocess
 import sys
 import time
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from support.commands import call, environment
-from support.largefleet import LargeFleet, manifest
+from support.largefleet import LargeFleet, account, manifest
 
-from reconciler import cluster, workers
+from reconciler import cluster, fleetplan, workers
 from reconciler.errors import UsageError
-from reconciler.manifests import loading
+from reconciler.manifests import loading, spread
 from reconciler.workers import cluster_workers, cores, local_workers
+
+
+@contextmanager
+def processes(jobs, documents=10**6):
+    """What reads so many documents."""
+    with local_workers(jobs) as found:
+        yield found(documents)
 
 
 def test_there_is_at_least_one_processor():
@@ -31,7 +39,7 @@ def test_there_is_at_least_one_processor():
     ("jobs", "documents", "starts"), [(1, 10**6, False), (2, 999, False), (2, 1000, True), (3, 10**6, True)]
 )
 def test_processes_are_started_where_they_are_worth_it(jobs, documents, starts):
-    with local_workers(jobs)(documents) as executor:
+    with processes(jobs, documents) as executor:
         assert (executor is not None) == starts
         if executor is not None:
             assert executor.submit(os.getpid).result() != os.getpid()
@@ -41,13 +49,13 @@ def test_processes_are_started_where_they_are_worth_it(jobs, documents, starts):
 
 def test_as_many_as_there_are_processors_unless_said():
     for count, starts in ((1, False), (2, True)):
-        with patch.object(workers, "cores", return_value=count), local_workers(None)(10**6) as executor:
+        with patch.object(workers, "cores", return_value=count), processes(None) as executor:
             assert (executor is not None) == starts
 
 
 def test_processes_end_when_the_block_fails():
     def interrupted():
-        with local_workers(2)(10**6) as executor:
+        with processes(2) as executor:
             for _ in range(20):
                 executor.submit(time.sleep, 5)
             raise KeyboardInterrupt
@@ -67,7 +75,7 @@ def signals():
 
 def test_signals_are_left_to_the_command_from_the_first_moment():
     before = signals()
-    with local_workers(2)(10**6) as executor:
+    with processes(2) as executor:
         assert executor.submit(signals).result() == (set(), signal.SIG_IGN, signal.SIG_DFL)
         assert signals() == before
     held = []
@@ -79,7 +87,7 @@ def test_signals_are_left_to_the_command_from_the_first_moment():
             held.append(signals()[0])
             return multiprocessing.Process(**arguments)
 
-    with patch.object(workers, "_context", Noting), local_workers(2)(10**6):
+    with patch.object(workers, "_context", Noting), processes(2):
         assert held == [{signal.SIGINT, signal.SIGTERM}] * 2
     assert signals() == before
 
@@ -90,7 +98,7 @@ def dies(after=0.0):
 
 
 def test_a_process_that_is_killed_takes_only_its_own_work_along():
-    with local_workers(2)(10**6) as executor:
+    with processes(2) as executor:
         asked = [executor.submit(time.sleep, 0.01) for _ in range(3)]
         killed = executor.submit(dies)
         asked += [executor.submit(time.sleep, 0.01) for _ in range(20)]
@@ -102,7 +110,7 @@ def test_a_process_that_is_killed_takes_only_its_own_work_along():
 
 
 def test_when_all_are_killed_nothing_waits():
-    with local_workers(3)(10**6) as executor:
+    with processes(3) as executor:
         asked = [executor.submit(dies, 0.01) for _ in range(30)]
         for each in asked:
             with pytest.raises(BrokenExecutor):
@@ -125,7 +133,7 @@ def answers_by_half(pipe):
 
 
 def test_a_process_that_is_killed_while_it_answers_keeps_nobody_waiting():
-    with patch.object(workers, "_serve", answers_by_half), local_workers(2)(10**6) as executor:
+    with patch.object(workers, "_serve", answers_by_half), processes(2) as executor:
         for each in [executor.submit(os.getpid) for _ in range(4)]:
             with pytest.raises(BrokenExecutor):
                 each.result(10)
@@ -136,7 +144,7 @@ def fails(error):
 
 
 def test_what_fails_there_fails_here():
-    with local_workers(2)(10**6) as executor:
+    with processes(2) as executor:
         with pytest.raises(KeyError, match="x"):
             executor.submit(fails, KeyError("x")).result(10)
         with pytest.raises(AttributeError):
@@ -145,7 +153,7 @@ def test_what_fails_there_fails_here():
 
 
 def test_what_was_asked_is_done_before_the_block_ends_unless_it_was_called_off():
-    with local_workers(2)(10**6) as executor:
+    with processes(2) as executor:
         asked = [executor.submit(time.sleep, 0.05) for _ in range(8)]
         assert asked[-1].cancel()
     assert [each.done() for each in asked] == [True] * 8
@@ -170,10 +178,39 @@ def test_what_a_killed_process_has_not_read_is_read_by_the_command_itself(tmp_pa
     with (
         patch.object(loading, "rows_of_files", reads_until_killed),
         patch.object(loading, "_CHUNK_BYTES", 1000),
-        patch.object(loading, "AHEAD", ahead),
+        patch.object(spread, "AHEAD", ahead),
     ):
         assert fleet.plan("--jobs", "2") == expected
     assert fleet.plan() == expected
+
+
+def asks_until_killed(context, asked):
+    """What a process does that is killed over the third account."""
+    if multiprocessing.parent_process() is not None and any(each.row.account_id == account(2) for each in asked):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return asked_of(context, asked)
+
+
+asked_of = fleetplan.asked_of
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 50])
+def test_what_a_killed_process_has_not_planned_is_planned_by_the_command_itself(tmp_path, at_once):
+    fleet = LargeFleet(tmp_path)
+    for number in range(8):
+        fleet.declare(number, "deactivated")
+    expected = fleet.plan("--no-cache", "--jobs", "1")
+    with patch.object(fleetplan, "asked_of", asks_until_killed), patch.object(fleetplan, "_ASKED", at_once):
+        assert fleet.plan("--jobs", "2") == expected
+    assert fleet.plan() == expected
+
+
+def test_the_processes_that_read_plan_too():
+    with local_workers(2) as found:
+        assert found(999) is None
+        executor = found(1000)
+        assert executor is not None
+        assert found(1) is executor
 
 
 def test_a_cluster_without_dask_says_how_to_get_it(tmp_path):
@@ -197,10 +234,11 @@ def test_a_cluster_that_isn_t_there_is_a_matter_of_usage(tmp_path, monkeypatch, 
 
 
 def test_nothing_to_read_asks_no_cluster():
-    with cluster_workers("tcp://127.0.0.1:9")(0) as executor:
+    with cluster_workers("tcp://127.0.0.1:9") as found:
+        executor = found(0)
         assert executor is None
-    with pytest.raises(UsageError), patch.dict(sys.modules, {"distributed": None}), cluster_workers("tcp://x")(1):
-        pass
+    with pytest.raises(UsageError), patch.dict(sys.modules, {"distributed": None}), cluster_workers("tcp://x") as found:
+        found(1)
 
 
 # Real commands in a session of their own, in which no process may be left.

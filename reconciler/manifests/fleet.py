@@ -7,19 +7,24 @@ read, in as many processes as there are. Both come to the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.diagnostics import Diagnostic, Position, sort_key
 from reconciler.instants import Minute
 from reconciler.manifests.cache import Cache
 from reconciler.manifests.declaration import window_over
-from reconciler.manifests.files import Folder, ManifestFile, read_part
+from reconciler.manifests.facts import Row
+from reconciler.manifests.files import Folder, ManifestFile
 from reconciler.manifests.fleetdigest import FleetDigest
-from reconciler.manifests.rebuilding import changed_meanwhile, part_of, rebuild
+from reconciler.manifests.rebuilding import account_at, part_of, rebuild
 from reconciler.manifests.rows import findings_from
 from reconciler.manifests.selecting import Selectable, Selector, selects
 from reconciler.model import DeclaredAccount, DeclaredProduct, Source
+
+#: Gives the processes for about so many documents or accounts, or ``None`` if this one is to do it.
+Workers: TypeAlias = Callable[[int], Executor | None]
 
 #: The folder of what was given by name.
 SINGLE: Final = ""
@@ -41,7 +46,7 @@ class Inputs(NamedTuple):
 class Fleet:
     """All manifests under some paths. ``files`` could be read, ``accounts`` are sound.
 
-    ``name`` tells fleets of one cache apart.
+    ``name`` tells fleets of one cache apart. ``planners`` are who may work on its accounts.
     """
 
     def __init__(
@@ -52,11 +57,13 @@ class Fleet:
         accounts: int,
         diagnostics: tuple[Diagnostic, ...],
         inputs: Inputs,
+        planners: Workers,
     ) -> None:
         self.name, self.cache = name, cache
         self.files, self.accounts = files, accounts
         self._diagnostics = diagnostics
         self._inputs = inputs
+        self.planners = planners
 
     def diagnostics(self, now: Minute) -> tuple[Diagnostic, ...]:
         """Every finding, by place; warnings about windows as of ``now``."""
@@ -78,17 +85,17 @@ class Fleet:
             found.add(account_id, digest)
         return found
 
+    def place(self, number: int) -> tuple[ManifestFile, Row]:
+        """A row, and the file that it is of."""
+        found = self.cache.row(number)
+        return self._inputs.file(found.folder, found.entry), found.row
+
     def declared(self, number: int) -> DeclaredAccount:
         """The whole account behind a row. Raises `InvalidInput` if its file isn't any more what it was."""
-        found = self.cache.row(number)
-        file = self._inputs.file(found.folder, found.entry)
+        file, row = self.place(number)
         if file.path is None:
-            data: bytes | Diagnostic = part_of(self._inputs.stdin or b"", found.row)
-        else:
-            data = read_part(file, found.row.offset, found.row.length)
-        if isinstance(data, Diagnostic):
-            raise changed_meanwhile(file.name)
-        return rebuild(file.name, data, found.row)
+            return rebuild(file.name, part_of(self._inputs.stdin or b"", row), row)
+        return account_at(file, row)
 
     def outlines(self) -> Iterator[DeclaredAccount]:
         """All accounts in their order with nothing but their ids, customer numbers and those of their products."""
@@ -110,13 +117,9 @@ class Fleet:
         by_file = any(selector.kind == "file" for selector in selectors)
         for number, account_id, _, rest in self.cache.described():
             _, owner, labels, _ = json.loads(rest)
-            file = self._name_of(number) if by_file else ""
+            file = self.place(number)[0].name if by_file else ""
             if selects(selectors, Selectable(account_id, owner, labels, file)):
                 yield self.declared(number)
-
-    def _name_of(self, number: int) -> str:
-        found = self.cache.row(number)
-        return self._inputs.file(found.folder, found.entry).name
 
 
 def _over(name: str, endings: str, now: Minute) -> Iterator[Diagnostic]:

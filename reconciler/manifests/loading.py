@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from typing import BinaryIO, Final, NamedTuple
@@ -17,7 +14,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.manifests.cache import Cache, CachedFile, Read
 from reconciler.manifests.declaration import Claim
 from reconciler.manifests.files import STDIN_NAME, Found, ManifestFile, read_manifest, signature_of
-from reconciler.manifests.fleet import SINGLE, Fleet, Inputs
+from reconciler.manifests.fleet import SINGLE, Fleet, Inputs, Workers
 from reconciler.manifests.rows import (
     FileRows,
     claims_of_bytes,
@@ -29,16 +26,12 @@ from reconciler.manifests.rows import (
     unreadable,
 )
 from reconciler.manifests.shards import Shard
+from reconciler.manifests.spread import spread
 from reconciler.manifests.uniqueness import duplicates, repeated
-
-#: Gives the processes that read about so many documents, or ``None`` if this one is to.
-Workers = Callable[[int], AbstractContextManager[Executor | None]]
 
 #: How much is read in one go: bytes, and files.
 _CHUNK_BYTES: Final = 512 * 1024
 _CHUNK_FILES: Final = 500
-#: Goes that are under way at once.
-AHEAD: Final = 8
 #: The bytes of a document, roughly.
 DOCUMENT_BYTES: Final = 500
 #: So many documents are read in no time: neither more processes nor a cache would help.
@@ -61,6 +54,7 @@ def load_fleet(
     found: Found,
     cache: Cache,
     workers: Workers,
+    planners: Workers | None = None,
     *,
     stdin: BinaryIO | None = None,
     full_hash: bool = False,
@@ -68,10 +62,15 @@ def load_fleet(
 ) -> Fleet:
     """The fleet of the manifests that were ``found``, read as far as ``cache`` doesn't hold them as they are now.
 
+    ``workers`` read, ``planners`` are who may work on its accounts after that (`Fleet.planners`).
     With ``full_hash`` a file counts as unchanged only if its bytes are, not by its signature. With ``shard`` it is that
     part of the fleet; a cache holds one part only.
     """
-    return _Loading(found, cache, workers, stdin, full_hash, shard).load()
+    return _Loading(found, cache, workers, stdin, full_hash, shard).load(planners or _nobody)
+
+
+def _nobody(_: int) -> None:
+    """This process does it."""
 
 
 def estimated_documents(found: Found) -> int:
@@ -124,7 +123,7 @@ class _Loading:
             finding for finding in found.diagnostics if shard is None or shard.takes_text(finding.position.file)
         ]
 
-    def load(self) -> Fleet:
+    def load(self, planners: Workers) -> Fleet:
         """Bring the cache up to date."""
         self._read(self._compared())
         self._forget_gone()
@@ -133,7 +132,7 @@ class _Loading:
         files, accounts = self._cache.counts()
         crossed = tuple(self._crossed(name))
         inputs = Inputs(self._folders, self._single, self._stdin)
-        return Fleet(name, self._cache, files, accounts, (*self._diagnostics, *crossed), inputs)
+        return Fleet(name, self._cache, files, accounts, (*self._diagnostics, *crossed), inputs, planners)
 
     def _compared(self) -> Iterator[_Todo]:
         """The files that have to be read; those that are as they were are present by that, those that are gone go."""
@@ -189,38 +188,17 @@ class _Loading:
             size += max(each.size, DOCUMENT_BYTES)
             if size >= SMALL * DOCUMENT_BYTES:
                 break
-        with self._workers(size // DOCUMENT_BYTES) as executor:
-            chunks = _chunks(chain(head, todo))
-            if executor is None:
-                for chunk in chunks:
-                    self._take(chunk, self._read_files(_asked(chunk)) if chunk[0].file.path else [self._of_stdin()])
-                return
-            ahead = getattr(executor, "ahead", AHEAD)
-            under_way: deque[tuple[list[_Todo], Future[list[FileRows]] | None]] = deque()
-            for chunk in chunks:
-                if not chunk[0].file.path:
-                    self._take(chunk, [self._of_stdin()])
-                    continue
-                under_way.append((chunk, self._begun(executor, chunk)))
-                if len(under_way) > ahead:
-                    self._take_read(*under_way.popleft())
-            while under_way:
-                self._take_read(*under_way.popleft())
+        executor = self._workers(size // DOCUMENT_BYTES)
+        for chunk, found in spread(executor, self._read_files, self._asked(chain(head, todo))):
+            self._take(chunk, found)
 
-    def _take_read(self, chunk: list[_Todo], future: Future[list[FileRows]] | None) -> None:
-        """Take what another process reads; where one was killed, this one does it."""
-        rows = None
-        if future is not None:
-            with suppress(BrokenExecutor):
-                rows = future.result()
-        self._take(chunk, rows if rows is not None else self._read_files(_asked(chunk)))
-
-    def _begun(self, executor: Executor, chunk: list[_Todo]) -> Future[list[FileRows]] | None:
-        """What another process is to read; ``None`` if one of them was killed, which ends all."""
-        try:
-            return executor.submit(self._read_files, _asked(chunk))
-        except BrokenExecutor:
-            return None
+    def _asked(self, todo: Iterable[_Todo]) -> Iterator[tuple[list[_Todo], list[tuple[ManifestFile, bytes | None]]]]:
+        """The files to be read, some at a time; standard input is read on the way."""
+        for chunk in _chunks(todo):
+            if chunk[0].file.path is None:
+                self._take(chunk, [self._of_stdin()])
+            else:
+                yield chunk, [(each.file, None if each.cached is None else each.cached.content) for each in chunk]
 
     def _of_stdin(self) -> FileRows:
         file = ManifestFile(STDIN_NAME)
@@ -296,7 +274,3 @@ def _chunks(todo: Iterable[_Todo]) -> Iterator[list[_Todo]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _asked(chunk: list[_Todo]) -> list[tuple[ManifestFile, bytes | None]]:
-    return [(each.file, None if each.cached is None else each.cached.content) for each in chunk]

@@ -7,8 +7,17 @@ from reconciler.errors import InvalidInput
 from reconciler.manifests.declaration import declare
 from reconciler.manifests.documents import composed, parse
 from reconciler.manifests.facts import Row, digest_of, facts_of
+from reconciler.manifests.files import ManifestFile, read_part
 from reconciler.manifests.quickrows import quick_account
 from reconciler.model import DeclaredAccount
+
+
+def account_at(file: ManifestFile, row: Row) -> DeclaredAccount:
+    """The account of ``row`` in ``file``, which has a path. Raises `ChangedMeanwhile` if it isn't there any more."""
+    data = read_part(file, row.offset, row.length)
+    if isinstance(data, Diagnostic):
+        raise changed_meanwhile(file.name)
+    return rebuild(file.name, data, row)
 
 
 def part_of(data: bytes, row: Row) -> bytes:

@@ -30,3 +30,7 @@ class PlanContext:
     accepted: frozenset[str] = frozenset()
     revision: str | None = None
     select: tuple[str, ...] = ()
+
+    def alone(self) -> PlanContext:
+        """What single accounts need of it, for another process."""
+        return PlanContext(self.environment, self.host, self.as_of, provision_service=self.provision_service, limits={})

@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from reconciler.model import KnownRecord
-
 #: Reads text that begins with a value, without looking for spaces around it.
 _decode: Final = json.JSONDecoder().raw_decode
 
 
-def left_over(wanted: str, known: KnownRecord) -> tuple[list[Any], int] | None:
+def left_over(wanted: str, known: str) -> tuple[list[Any], int] | None:
     """The known products that nobody declares and how many are known, if nothing is due; ``None``: ask the planner.
 
-    ``wanted`` is what has to be known (`reconciler.manifests.facts.facts_of`).
+    ``wanted`` is what has to be known (`reconciler.manifests.facts.facts_of`), ``known`` the document of a
+    `reconciler.model.KnownRecord`.
     """
-    data, _ = _decode(known.document)
+    data, _ = _decode(known)
     (sync, products), _ = _decode(wanted)
     if sync:
         synced = data.get("synced", {})

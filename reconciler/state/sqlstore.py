@@ -95,6 +95,7 @@ class SqlStore(ABC, Generic[_Backend]):
             account_of=account_of,
             texts=lambda: (KnownRecord._make(row) for page in pages(moment) for row in page),
             find=lambda account_id: account_in(moment, account_id),
+            pick=lambda account_ids: records_of(moment, account_ids),
         )
 
     def account(self, account_id: str) -> KnownAccount | None:
