@@ -163,6 +163,15 @@ def test_the_head_tells_the_oldest_observation(store, make):
     assert store.view().head == store.head()
 
 
+def test_a_view_tells_some_accounts_as_text(store, make):
+    put(store, *(make.account(name, make.product("b1", customer)) for name, customer in (("a1", "c1"), ("a2", "c2"))))
+    put(store, make.account("a3", observed_at="2026-11-23T10:00:00Z"))
+    view = store.view()
+    every = {record.account_id: record for record in view.records()}
+    first, _, third = (make.id(name) for name in ("a1", "a2", "a3"))
+    assert view.records_of([third, make.id("a9"), first]) == {first: every[first], third: every[third]}
+
+
 def test_a_view_is_one_moment(store, make):
     put(store, make.account("a1", make.product("b1", "c1")), make.account("a2"))
     view = store.view()
