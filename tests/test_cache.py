@@ -9,15 +9,15 @@ from contextlib import closing
 import pytest
 from support.largefleet import account, manifest
 
-from reconciler.manifests.cache import Cache, Read
+from reconciler.manifests.cache import Cache, FleetSummary, Read
 from reconciler.manifests.rows import rows_of_bytes
 from reconciler.manifests.settled import Settled, SettledAccounts
 
 
-def put(cache, entry, *numbers, folder="f"):
+def put(cache, entry, *numbers, folder="f", state="activated"):
     """Put a file that declares these accounts; its number."""
     old = cache.files_in(folder).get(entry)
-    rows = rows_of_bytes(entry, "---\n".join(manifest(number) for number in numbers).encode())
+    rows = rows_of_bytes(entry, "---\n".join(manifest(number, state) for number in numbers).encode())
     read = Read(folder, entry, None if old is None else old.number, rows._replace(signature=(1, 2, 3, 4, 5), read_at=9))
     [number] = cache.put([read])
     cache.present([number])
@@ -262,8 +262,8 @@ def test_changed_accounts_are_logged_for_each_scope_until_it_has_seen_them(cache
     assert changed("one") == set()
     assert cache.execute("SELECT count(*) FROM changes").fetchone() == (0,)
     # A scope that isn't planned for any more is forgotten when its changes are more than there are accounts.
-    for _ in range(12):
-        put(cache, "b.yaml", 3)
+    for turn in range(24):
+        put(cache, "b.yaml", 3 + turn % 2)
         cache.refreshed(changed=True)
         finish("one")
         assert changed("one") == set()
@@ -304,10 +304,78 @@ def test_the_mark_of_known_state_is_kept_by_scope(cache):
     assert SettledAccounts(cache, "one").digest is None
 
 
-def test_what_was_found_across_files_falls_with_any_change(cache):
-    cache.keep_crossed("one", "x")
-    cache.keep_crossed("two", "y")
-    cache.refreshed(changed=False)
-    assert (cache.crossed("one"), cache.crossed("two")) == ("x", "y")
+def test_what_is_known_of_fleets_as_a_whole_is_kept_with_the_generation_it_is_of(cache):
+    one, two = FleetSummary(0, 1, 2, "x"), FleetSummary(3, 4, 5, "y")
+    assert cache.summary("one") is None
+    cache.keep_summary("one", FleetSummary(0, 9, 9, "z"))
+    cache.keep_summary("one", one)
+    cache.keep_summary("two", two)
+    assert (cache.summary("one"), cache.summary("two")) == (one, two)
+
+
+def test_claims_are_told_by_the_generation_in_which_they_were_put(cache):
+    def claimed(**when):
+        return sorted(number for numbers in cache.claim_numbers(**when) for number in numbers)
+
+    put(cache, "a.yaml", 1)
+    put(cache, "b.yaml", 2)
     cache.refreshed(changed=True)
-    assert (cache.crossed("one"), cache.crossed("two")) == (None, None)
+    every, generation = claimed(), cache.generation
+    put(cache, "b.yaml", 2, 3)
+    cache.refreshed(changed=True)
+    old, new = claimed(until=generation), claimed(after=generation)
+    assert (len(every), len(old), len(new)) == (4, 2, 4)
+    assert claimed() == sorted([*old, *new])
+    assert (claimed(after=cache.generation), claimed(until=0)) == ([], [])
+
+
+@pytest.mark.parametrize("acts", [False, True])
+def test_an_account_that_is_declared_as_before_isn_t_logged_unless_its_lines_are_told(cache, acts):
+    def changed():
+        found = SettledAccounts(cache, "one").changed()
+        SettledAccounts(cache, "one").finish("m", "d")
+        return found
+
+    put(cache, "a.yaml", 1, 2, 3)
+    put(cache, "z.yaml", 9)
+    cache.refreshed(changed=True)
+    SettledAccounts(cache, "one").finish("m", "d")
+    verdict = Settled(account(2), True, "k", "2026", None, None, 1, 1, None)
+    SettledAccounts(cache, "one").put([verdict._replace(outcome="o") if acts else verdict])
+    told = {account(2)} if acts else set()
+    for numbers, others in (
+        ((3, 2, 1), set()),
+        ((2, 3, 4), {account(1), account(4)}),
+        # Of one that stands twice, nobody knows which it will be.
+        ((2, 3, 4, 4), {account(4)}),
+        ((2, 3, 4), {account(4)}),
+        ((2, 2, 4), {account(2), account(3)}),
+    ):
+        put(cache, "a.yaml", *numbers)
+        cache.refreshed(changed=True)
+        assert changed() == told | others, numbers
+    put(cache, "a.yaml", 2, 4, state="deactivated")
+    cache.refreshed(changed=True)
+    assert changed() == {account(2), account(4)}
+    cache.forget(cache.files_in("f")["a.yaml"].number)
+    cache.refreshed(changed=True)
+    assert changed() == {account(2), account(4)}
+
+
+def test_totals_are_those_of_what_is_kept(cache):
+    one = SettledAccounts(cache, "one")
+    quiet = Settled(account(1), True, "k", "2026", None, None, 2, 3, None)
+    for change, totals in (
+        (lambda _: None, (0, 0, 0, None)),
+        (lambda one: one.put([quiet]), (1, 2, 3, "2026")),
+        (lambda one: one.put([]), (1, 2, 3, "2026")),
+        (lambda one: one.put([quiet._replace(account_id=account(2), observed_at="2025")]), (2, 4, 6, "2025")),
+        (lambda one: one.forget(account(2)), (1, 2, 3, "2026")),
+        (SettledAccounts.clear, (0, 0, 0, None)),
+    ):
+        change(one)
+        assert tuple(one.totals()) == totals
+        one.finish("m", "d")
+        assert tuple(one.totals()) == totals
+        one = SettledAccounts(cache, "one")
+        assert tuple(one.totals()) == totals

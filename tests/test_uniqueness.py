@@ -12,7 +12,7 @@ from reconciler.diagnostics import Position, Severity
 from reconciler.manifests import uniqueness
 from reconciler.manifests.declaration import Claim
 from reconciler.manifests.facts import claim_key
-from reconciler.manifests.uniqueness import duplicates, repeated
+from reconciler.manifests.uniqueness import duplicates, repeated, repeated_in
 
 #: Close together, far apart, and with each of the lowest bits.
 NUMBERS = st.integers(0, 40) | st.integers(0, 40).map(lambda n: n << 40) | st.integers(2**64 - 40, 2**64 - 1)
@@ -25,6 +25,20 @@ def test_numbers_that_stand_more_than_once_are_found_in_any_number_of_parts(file
     for limit in (at_once, 1_000_000):
         with patch.object(uniqueness, "_AT_ONCE", limit):
             assert repeated(lambda: iter(arrays)) == {number for number, times in counted.items() if times > 1}
+
+
+@given(
+    st.lists(st.lists(NUMBERS, max_size=12), max_size=5),
+    st.lists(NUMBERS, max_size=40, unique=True),
+    st.integers(1, 9),
+)
+def test_numbers_that_stand_again_in_new_files_are_found(new, old, cut):
+    new, old = [array("Q", numbers) for numbers in new], [array("Q", old[:cut]), array("Q", old[cut:])]
+    counted = Counter(number for numbers in (*new, *old) for number in numbers)
+    for limit in (3, 1_000_000):
+        with patch.object(uniqueness, "_AT_ONCE", limit):
+            found = repeated_in(lambda: iter(new), lambda: iter(old), everywhere=lambda: iter([*new, *old]))
+        assert found == {number for number, times in counted.items() if times > 1}
 
 
 def test_memory_is_bounded_by_the_parts():

@@ -1,42 +1,21 @@
 """What was read of the manifests, kept in one SQLite file: rows by account, and what was already judged.
 
-The cache is only ever a shortcut. It can be deleted at any time; it is thrown away when this program has changed, and
-not trusted if somebody else could have written it. Without one, the same tables live in a temporary file.
+It is only ever a shortcut: without it, the same tables live in a temporary file.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from reconciler.manifests.cachefile import cache_file, temporary_file
 from reconciler.manifests.facts import Row
 from reconciler.manifests.rows import FileRows
 
-#: Rises when a table changes.
-FORMAT: Final = 1
-
-_TABLES: Final = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value)",
-    "CREATE TABLE files (id INTEGER PRIMARY KEY, folder TEXT, entry TEXT, size INTEGER, modified INTEGER, "
-    "changed INTEGER, inode INTEGER, device INTEGER, read_at INTEGER, content BLOB, "
-    "first INTEGER, last INTEGER, claims BLOB, findings TEXT, UNIQUE (folder, entry))",
-    "CREATE TABLE rows (id INTEGER PRIMARY KEY, file INTEGER, account_id TEXT, digest BLOB, offset INTEGER, "
-    "length INTEGER, line INTEGER, products INTEGER, ending INTEGER, endings TEXT, wanted TEXT, rest TEXT)",
-    "CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT UNIQUE, generation INTEGER, mark TEXT, digest TEXT)",
-    "CREATE TABLE changes (generation INTEGER, account_id TEXT)",
-    "CREATE TABLE settled (scope INTEGER, account_id TEXT, declared INTEGER, known TEXT, observed_at TEXT, "
-    "since INTEGER, until INTEGER, products INTEGER, held INTEGER, rest TEXT, outcome TEXT, "
-    "PRIMARY KEY (scope, account_id)) WITHOUT ROWID",
-    "CREATE INDEX settled_for_a_while ON settled (scope, until) WHERE until IS NOT NULL",
-    "CREATE INDEX settled_with_outcome ON settled (scope, account_id) WHERE outcome IS NOT NULL",
-    "CREATE INDEX settled_with_rest ON settled (scope, account_id) WHERE rest IS NOT NULL",
-)
 # Made when the first files are in: in one go that takes half the time.
 _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS rows_by_account ON rows (account_id, digest)",
@@ -44,15 +23,25 @@ _INDEXES: Final = (
 )
 _ROW: Final = ", ".join(f"rows.{name}" for name in Row._fields)
 _PUT_ROW: Final = f"INSERT INTO rows VALUES (?, ?, {', '.join('?' * len(Row._fields))})"  # noqa: S608
-_PUT_FILE: Final = f"INSERT INTO files VALUES ({', '.join('?' * 14)})"  # noqa: S608
+_PUT_FILE: Final = f"INSERT INTO files VALUES ({', '.join('?' * 15)})"  # noqa: S608
+#: Accounts between two rows, as changed in the generation to come.
+_LOG: Final = (
+    "INSERT INTO changes SELECT (SELECT value + 1 FROM meta WHERE name = 'generation'), account_id "
+    "FROM rows WHERE id BETWEEN ? AND ?"
+)
+#: The same of a file's old rows and its new ones, but for accounts that are declared as before. Where there is
+#: something to do or to say of one, that has the lines of its declaration, which may be other ones.
+_LOG_CHANGED: Final = (
+    "INSERT INTO changes SELECT (SELECT value + 1 FROM meta WHERE name = 'generation'), account_id FROM rows "
+    "WHERE id BETWEEN ? AND ? OR id BETWEEN ? AND ? GROUP BY account_id "
+    "HAVING count(*) != 2 OR sum(id >= ?) != 1 OR min(digest) != max(digest) "
+    "OR EXISTS (SELECT 1 FROM scopes JOIN settled ON scope = scopes.id AND settled.account_id = rows.account_id "
+    "WHERE outcome IS NOT NULL)"
+)
+#: Later than any generation.
+_FOREVER: Final = 1 << 62
 _COMPARED: Final = "rows.id, account_id, digest, products, wanted"
-#: What SQLite files say of themselves: this is a cache of ours.
-_APPLICATION: Final = 0x50575263
-#: Files beside the cache from which SQLite would take parts of it.
-_COMPANIONS: Final = ("-journal", "-wal", "-shm")
 _UNSIGNED: Final = (None,) * 5
-#: KiB of pages that are held in memory.
-_PAGES: Final = 48 * 1024
 
 
 class CachedFile(NamedTuple):
@@ -91,6 +80,15 @@ class Found(NamedTuple):
     row: Row
 
 
+class FleetSummary(NamedTuple):
+    """What is known of a fleet as a whole since a ``generation``: its counts, and what was found across its files."""
+
+    generation: int
+    files: int
+    accounts: int
+    crossed: str
+
+
 class Cache:
     """The tables behind a fleet of manifests. Everything that is done with them until `save` is one transaction."""
 
@@ -104,10 +102,7 @@ class Cache:
     @classmethod
     def temporary(cls, *, on_disk: bool = True) -> Cache:
         """Tables that are gone with the process, in a file or in memory."""
-        # An empty name is a file that SQLite deletes as soon as it has it.
-        cache = cls(sqlite3.connect("" if on_disk else ":memory:", isolation_level=None))
-        cache._prepare("")
-        return cache
+        return cls(temporary_file(on_disk=on_disk))
 
     @classmethod
     def open(cls, path: Path, program: str) -> Cache | None:
@@ -115,51 +110,8 @@ class Cache:
 
         So it is if another process is using it, it can't be written, or it is another program's database.
         """
-        for _ in range(2):
-            with suppress(OSError, sqlite3.Error):
-                for each in (path, *(path.with_name(path.name + end) for end in _COMPANIONS)):
-                    if os.path.lexists(each) and not _is_ours(each):
-                        each.unlink()
-                connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-                try:
-                    os.chmod(path, 0o600)  # noqa: PTH101 (one call, no Path needed)
-                    cache = cls(connection)
-                    cache._prepare(program)
-                except BaseException as error:
-                    connection.close()
-                    locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-                    if locked or isinstance(error, _Foreign):
-                        return None
-                    if isinstance(error, sqlite3.DatabaseError):
-                        path.unlink()
-                    raise
-                return cache
-        return None
-
-    def _prepare(self, program: str) -> None:
-        execute = self.execute
-        execute(f"PRAGMA cache_size = -{_PAGES}")
-        execute("PRAGMA synchronous = NORMAL")
-        execute("BEGIN EXCLUSIVE")
-        tables = [name for (name,) in execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        is_ours = execute("PRAGMA application_id").fetchone() == (_APPLICATION,)
-        if "meta" in tables and is_ours and self._meta("program") == f"{FORMAT} {program}":
-            execute("CREATE TEMP TABLE present (file INTEGER PRIMARY KEY)")
-            return
-        if tables and not is_ours:
-            raise _Foreign
-        execute(f"PRAGMA application_id = {_APPLICATION}")
-        for name in tables:
-            execute(f"DROP TABLE {name}")  # named by SQLite itself
-        for statement in _TABLES:
-            execute(statement)
-        execute("INSERT INTO meta VALUES ('program', ?)", (f"{FORMAT} {program}",))
-        execute("INSERT INTO meta VALUES ('generation', 0)")
-        execute("CREATE TEMP TABLE present (file INTEGER PRIMARY KEY)")
-
-    def _meta(self, name: str) -> Any:
-        row = self.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
+        connection = cache_file(path, program)
+        return None if connection is None else cls(connection)
 
     def save(self) -> None:
         """Keep what was put into the cache; failing to is no loss."""
@@ -189,25 +141,35 @@ class Cache:
         numbers: list[int] = []
         file_values: list[tuple[Any, ...]] = []
         row_values: list[tuple[Any, ...]] = []
+        spans: list[tuple[int | None, int, int]] = []
         (number, first) = self.execute(
             "SELECT (SELECT coalesce(max(id), 0) + 1 FROM files), (SELECT coalesce(max(id), 0) + 1 FROM rows)"
         ).fetchone()
-        begin = first
+        generation = self.generation + 1
         for folder, entry, old, rows in files:
-            if old is not None:
-                self.forget(old)
             last = first + len(rows.rows) - 1
             signature = rows.signature or _UNSIGNED
-            values = (rows.read_at, rows.content, first, last, rows.claims, rows.findings)
+            values = (rows.read_at, rows.content, first, last, generation, rows.claims, rows.findings)
             file_values.append((number, folder, entry, *signature, *values))
             row_values += [(place, number, *row) for place, row in enumerate(rows.rows, first)]
+            spans.append((old, first, last))
             numbers.append(number)
             number, first = number + 1, last + 1
-        self.executemany(_PUT_FILE, file_values)
         self.executemany(_PUT_ROW, row_values)
-        if self._scoped:
-            self._log(begin, first - 1)
+        self._replace(spans)
+        self.executemany(_PUT_FILE, file_values)
         return numbers
+
+    def _replace(self, spans: Iterable[tuple[int | None, int, int]]) -> None:
+        """Drop files that were put again, by their number and the first and last of their new rows."""
+        for old, first, last in spans:
+            if old is not None:
+                before = self._span(old)
+                if self._scoped:
+                    self.execute(_LOG_CHANGED, (*before, first, last, first))
+                self._drop(old, *before)
+            elif self._scoped:
+                self.execute(_LOG, (first, last))
 
     def still(self, number: int, signature: Sequence[int], read_at: int) -> None:
         """A file that was read again holds what it held: only its signature is another one."""
@@ -216,26 +178,24 @@ class Cache:
 
     def forget(self, number: int) -> None:
         """Drop a file that is gone, and its rows."""
-        (first, last) = self.execute("SELECT first, last FROM files WHERE id = ?", (number,)).fetchone()
-        self._forget_rows(first, last)
-        self.execute("DELETE FROM files WHERE id = ?", (number,))
-
-    def _forget_rows(self, first: int, last: int) -> None:
+        span = self._span(number)
         if self._scoped:
-            self._log(first, last)
+            self.execute(_LOG, span)
+        self._drop(number, *span)
+
+    def _span(self, number: int) -> tuple[int, int]:
+        """The first and last row of a file."""
+        first, last = self.execute("SELECT first, last FROM files WHERE id = ?", (number,)).fetchone()
+        return first, last
+
+    def _drop(self, number: int, first: int, last: int) -> None:
         self.execute("DELETE FROM rows WHERE id BETWEEN ? AND ?", (first, last))
+        self.execute("DELETE FROM files WHERE id = ?", (number,))
 
     @property
     def _scoped(self) -> bool:
         self._some = self._some or self.execute("SELECT count(*) FROM scopes").fetchone()[0] > 0
         return self._some
-
-    def _log(self, first: int, last: int) -> None:
-        sql = (
-            "INSERT INTO changes SELECT (SELECT value + 1 FROM meta WHERE name = 'generation'), account_id "
-            "FROM rows WHERE id BETWEEN ? AND ?"
-        )
-        self.execute(sql, (first, last))
 
     def present(self, numbers: Iterable[int]) -> None:
         """Files that the fleet of this process consists of."""
@@ -247,12 +207,11 @@ class Cache:
             self.execute(statement)
         if changed:
             self.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
-            self.execute("DELETE FROM meta WHERE name LIKE 'crossed %'")
 
     @property
     def generation(self) -> int:
         """Rises whenever a file changes."""
-        return int(self._meta("generation"))
+        return int(self.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()[0])
 
     # The fleet: the rows of the files that are present.
 
@@ -320,29 +279,21 @@ class Cache:
             numbers.frombytes(data)
             yield folder, entry, numbers
 
-    def claim_numbers(self) -> Iterator[array[int]]:
-        """The numbers of all claims, of some files at a time."""
-        rows = self.execute("SELECT claims FROM files WHERE id IN (SELECT file FROM present)")
+    def claim_numbers(self, *, after: int = -1, until: int = _FOREVER) -> Iterator[array[int]]:
+        """The numbers of all claims, of some files at a time: those put after one generation, until another one."""
+        sql = "SELECT claims FROM files WHERE id IN (SELECT file FROM present) AND generation > ? AND generation <= ?"
+        rows = self.execute(sql, (after, until))
         while some := rows.fetchmany(100):
             numbers = array("Q")
             numbers.frombytes(b"".join(data for (data,) in some))
             yield numbers
 
-    def crossed(self, fleet: str) -> str | None:
-        """What was found across the files of ``fleet``, if it was looked for since a file changed."""
-        found = self._meta(f"crossed {fleet}")
-        return None if found is None else str(found)
+    def summary(self, fleet: str) -> FleetSummary | None:
+        """What is kept of a fleet as a whole."""
+        sql = "SELECT generation, files, accounts, crossed FROM fleets WHERE name = ?"
+        row = self.execute(sql, (fleet,)).fetchone()
+        return None if row is None else FleetSummary._make(row)
 
-    def keep_crossed(self, fleet: str, text: str) -> None:
-        """Keep what was found across files."""
-        self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"crossed {fleet}", text))
-
-
-class _Foreign(Exception):
-    """The file holds another program's tables."""
-
-
-def _is_ours(path: Path) -> bool:
-    """True if nobody else could have put the file there: what comes out of a repository can be read by all."""
-    status = path.lstat()
-    return stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
+    def keep_summary(self, fleet: str, summary: FleetSummary) -> None:
+        """Keep what is known of a fleet as a whole."""
+        self.execute("INSERT OR REPLACE INTO fleets VALUES (?, ?, ?, ?, ?)", (fleet, *summary))

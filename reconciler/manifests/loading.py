@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from reconciler import canonical
 from reconciler.diagnostics import Diagnostic
-from reconciler.manifests.cache import Cache, CachedFile, Read
+from reconciler.manifests.cache import Cache, CachedFile, FleetSummary, Read
 from reconciler.manifests.declaration import Claim
 from reconciler.manifests.files import STDIN_NAME, Found, ManifestFile, read_manifest, signature_of
 from reconciler.manifests.fleet import SINGLE, Fleet, Inputs, Workers
@@ -27,7 +27,7 @@ from reconciler.manifests.rows import (
 )
 from reconciler.manifests.shards import Shard
 from reconciler.manifests.spread import spread
-from reconciler.manifests.uniqueness import duplicates, repeated
+from reconciler.manifests.uniqueness import duplicates, repeated, repeated_in
 
 #: How much is read in one go: bytes, and files.
 _CHUNK_BYTES: Final = 512 * 1024
@@ -38,6 +38,8 @@ DOCUMENT_BYTES: Final = 500
 SMALL: Final = 1000
 #: Nanoseconds that a clock of files may be coarse by. What changed so short before it was read may have changed after.
 _RACY: Final = 2_000_000_000
+#: That nothing was found across files.
+_NOTHING: Final = findings_text(())
 
 
 class _Todo(NamedTuple):
@@ -129,10 +131,10 @@ class _Loading:
         self._forget_gone()
         self._cache.refreshed(changed=self._changed)
         name = canonical.digest(sorted([*self._folders, *self._single]))
-        files, accounts = self._cache.counts()
-        crossed = tuple(self._crossed(name))
+        summary = self._summary(name)
+        found = (*self._diagnostics, *findings_from(summary.crossed))
         inputs = Inputs(self._folders, self._single, self._stdin)
-        return Fleet(name, self._cache, files, accounts, (*self._diagnostics, *crossed), inputs, planners)
+        return Fleet(name, self._cache, summary.files, summary.accounts, found, inputs, planners)
 
     def _compared(self) -> Iterator[_Todo]:
         """The files that have to be read; those that are as they were are present by that, those that are gone go."""
@@ -223,14 +225,27 @@ class _Loading:
             present += self._cache.put(new)
         self._cache.present(present)
 
-    def _crossed(self, name: str) -> Iterator[Diagnostic]:
-        """What is found across files."""
-        text = self._cache.crossed(name)
-        if text is None:
-            keys = repeated(self._cache.claim_numbers)
-            text = findings_text(duplicates(self._claims(keys)) if keys else ())
-            self._cache.keep_crossed(name, text)
-        return findings_from(text)
+    def _summary(self, name: str) -> FleetSummary:
+        """What is known of the fleet as a whole, as far as it was found before."""
+        cache = self._cache
+        kept, generation = cache.summary(name), cache.generation
+        if kept is not None and kept.generation == generation:
+            return kept
+        summary = FleetSummary(generation, *cache.counts(), self._crossed(kept))
+        cache.keep_summary(name, summary)
+        return summary
+
+    def _crossed(self, kept: FleetSummary | None) -> str:
+        """What is found across files; ``kept`` is what was known before some of them changed."""
+        numbers = self._cache.claim_numbers
+        if kept is None or kept.crossed != _NOTHING:
+            keys = repeated(numbers)
+        else:
+            # Nothing was: so one of the two places is in a file that changed since.
+            keys = repeated_in(
+                partial(numbers, after=kept.generation), partial(numbers, until=kept.generation), everywhere=numbers
+            )
+        return findings_text(duplicates(self._claims(keys)) if keys else ())
 
     def _claims(self, keys: frozenset[int]) -> Iterable[Claim]:
         """All claims with one of the numbers ``keys``, in the order of their files' names."""

@@ -6,7 +6,8 @@ rules it was judged by is the scope's name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reconciler.instants import Minute
@@ -50,12 +51,12 @@ class SettledAccounts:
     def __init__(self, cache: Cache, name: str) -> None:
         self._cache = cache
         execute = cache.execute
-        row = execute("SELECT id, generation, mark, digest FROM scopes WHERE name = ?", (name,)).fetchone()
+        row = execute("SELECT id, generation, mark, digest, totals FROM scopes WHERE name = ?", (name,)).fetchone()
         self.is_new = row is None
         if row is None:
             scope = execute("INSERT INTO scopes (name, generation) VALUES (?, -1)", (name,)).lastrowid
-            row = (scope, -1, None, None)
-        self._scope, self._generation, self._mark, self._digest = row
+            row = (scope, -1, None, None, None)
+        self._scope, self._generation, self._mark, self._digest, self._totals = row
 
     def knows(self, mark: str | None) -> bool:
         """True if known state is still the one that all of it is about; ``mark`` as in `KnownHead`."""
@@ -75,7 +76,10 @@ class SettledAccounts:
 
     def due(self, now: Minute) -> set[str]:
         """The accounts of which what was found doesn't hold at ``now``."""
-        sql = "SELECT account_id FROM settled WHERE scope = ? AND until IS NOT NULL AND (until <= ? OR since > ?)"
+        sql = (
+            "SELECT account_id FROM settled INDEXED BY settled_for_a_while "
+            "WHERE scope = ? AND until IS NOT NULL AND (until <= ? OR since > ?)"
+        )
         return {account_id for (account_id,) in self._cache.execute(sql, (self._scope, now, now))}
 
     def known(self) -> Iterator[tuple[str, str | None, str | None]]:
@@ -85,6 +89,8 @@ class SettledAccounts:
 
     def totals(self) -> Totals:
         """The accounts of which only numbers are needed, added up."""
+        if self._totals is not None:
+            return Totals._make(json.loads(self._totals))
         sql = (
             "SELECT coalesce(sum(declared), 0), coalesce(sum(products), 0), coalesce(sum(held), 0), "
             "min(CASE WHEN declared THEN observed_at END) "
@@ -94,32 +100,44 @@ class SettledAccounts:
 
     def rests(self) -> Iterator[tuple[str, str]]:
         """The accounts with known products that nobody declares, and these, in the order of accounts."""
-        sql = "SELECT account_id, rest FROM settled WHERE scope = ? AND rest IS NOT NULL ORDER BY account_id"
+        sql = (
+            "SELECT account_id, rest FROM settled INDEXED BY settled_with_rest "
+            "WHERE scope = ? AND rest IS NOT NULL ORDER BY account_id"
+        )
         return self._cache.execute(sql, (self._scope,))
 
     def outcomes(self) -> Iterator[str]:
         """What there is to do and to say, in the order of accounts."""
-        sql = "SELECT outcome FROM settled WHERE scope = ? AND outcome IS NOT NULL ORDER BY account_id"
+        sql = (
+            "SELECT outcome FROM settled INDEXED BY settled_with_outcome "
+            "WHERE scope = ? AND outcome IS NOT NULL ORDER BY account_id"
+        )
         return (text for (text,) in self._cache.execute(sql, (self._scope,)))
 
     def clear(self) -> None:
         """Forget all accounts."""
+        self._totals = None
         self._cache.execute("DELETE FROM settled WHERE scope = ?", (self._scope,))
 
     def forget(self, account_id: str) -> None:
         """Forget an account that is neither declared nor known any more."""
+        self._totals = None
         self._cache.execute("DELETE FROM settled WHERE scope = ? AND account_id = ?", (self._scope, account_id))
 
-    def put(self, accounts: Iterable[Settled]) -> None:
+    def put(self, accounts: Sequence[Settled]) -> None:
         """Keep what was found of ``accounts``."""
+        if not accounts:
+            return
+        self._totals = None
         sql = "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._cache.executemany(sql, ((self._scope, *account) for account in accounts))
 
     def finish(self, mark: str | None, digest: str) -> None:
         """All accounts are judged by this known state and these manifests."""
         execute = self._cache.execute
-        sql = "UPDATE scopes SET generation = ?, mark = ?, digest = ? WHERE id = ?"
-        execute(sql, (self._cache.generation, mark, digest, self._scope))
+        self._totals = self._totals or json.dumps(self.totals())
+        sql = "UPDATE scopes SET generation = ?, mark = ?, digest = ?, totals = ? WHERE id = ?"
+        execute(sql, (self._cache.generation, mark, digest, self._totals, self._scope))
         execute("DELETE FROM changes WHERE generation <= (SELECT min(generation) FROM scopes)")
         if execute("SELECT count(*) > (SELECT count(*) FROM rows) FROM changes").fetchone()[0]:
             # Scopes that nobody plans for any more would keep changes for ever.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.manifests.declaration import Claim
+
+#: Goes through numbers of 64 bits, some at a time.
+Numbers: TypeAlias = "Callable[[], Iterable[array[int]]]"
 
 #: So many numbers are held in memory at once.
 _AT_ONCE: Final = 500_000
@@ -47,7 +50,23 @@ def duplicates(claims: Iterable[Claim]) -> Iterator[Diagnostic]:
         yield Diagnostic(rule, message.format(claim.value), claim.position, hint, first.position, severity)
 
 
-def repeated(numbers: Callable[[], Iterable[array[int]]]) -> frozenset[int]:
+def repeated_in(new: Numbers, old: Numbers, *, everywhere: Numbers) -> frozenset[int]:
+    """The numbers that stand more than once ``everywhere``, which is ``new`` and ``old``; in ``old`` none does."""
+    if sum(map(len, new())) > _AT_ONCE:
+        return repeated(everywhere)
+    seen: set[int] = set()
+    found: set[int] = set()
+    for each in new():
+        found.update(seen.intersection(each))
+        if len(set(each)) < len(each):
+            found.update(number for number, times in Counter(each).items() if times > 1)
+        seen.update(each)
+    for each in old() if seen else ():
+        found.update(seen.intersection(each))
+    return frozenset(found)
+
+
+def repeated(numbers: Numbers) -> frozenset[int]:
     """The numbers (of 64 bits) that stand more than once in all the arrays that ``numbers`` goes through."""
     total = sum(map(len, numbers()))
     parts = total // _AT_ONCE + 1
