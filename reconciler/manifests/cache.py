@@ -32,10 +32,12 @@ _LOG: Final = (
 #: The same of a file's old rows and its new ones, but for accounts that are declared as before. Where there is
 #: something to do or to say of one, that has the lines of its declaration, which may be other ones.
 _LOG_CHANGED: Final = (
-    "INSERT INTO changes SELECT (SELECT value + 1 FROM meta WHERE name = 'generation'), account_id FROM rows "
-    "WHERE id BETWEEN ? AND ? OR id BETWEEN ? AND ? GROUP BY account_id "
-    "HAVING count(*) != 2 OR sum(id >= ?) != 1 OR min(digest) != max(digest) "
-    "OR EXISTS (SELECT 1 FROM scopes JOIN settled ON scope = scopes.id AND settled.account_id = rows.account_id "
+    "INSERT INTO changes SELECT (SELECT value + 1 FROM meta WHERE name = 'generation'), account_id FROM ("
+    "SELECT account_id, digest, 0 AS new FROM rows WHERE id BETWEEN ? AND ? UNION ALL "
+    "SELECT account_id, digest, 1 AS new FROM rows WHERE id BETWEEN ? AND ?) AS both "
+    "GROUP BY account_id HAVING count(*) != 2 OR sum(new) != 1 OR min(digest) != max(digest) "
+    # CROSS: look the account up in each scope, instead of going through all outcomes.
+    "OR EXISTS (SELECT 1 FROM scopes CROSS JOIN settled ON scope = scopes.id AND settled.account_id = both.account_id "
     "WHERE outcome IS NOT NULL)"
 )
 #: Later than any generation.
@@ -166,7 +168,7 @@ class Cache:
             if old is not None:
                 before = self._span(old)
                 if self._scoped:
-                    self.execute(_LOG_CHANGED, (*before, first, last, first))
+                    self.execute(_LOG_CHANGED, (*before, first, last))
                 self._drop(old, *before)
             elif self._scoped:
                 self.execute(_LOG, (first, last))
