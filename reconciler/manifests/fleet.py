@@ -81,8 +81,7 @@ class Fleet:
     def digests(self) -> FleetDigest:
         """The digests of all that is declared."""
         found = FleetDigest()
-        for account_id, digest in self.cache.digests():
-            found.add(account_id, digest)
+        found.add_all(self.cache.digests())
         return found
 
     def place(self, number: int) -> tuple[ManifestFile, Row]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from reconciler.canonical import DIGEST_PREFIX
@@ -30,6 +30,12 @@ class FleetDigest:
     def add(self, account_id: str, digest: bytes) -> None:
         """Take in one account with the digest (32 bytes) of all that is declared of it."""
         self._buckets[zlib.crc32(account_id.encode("ascii")) % BUCKETS].update(digest)
+
+    def add_all(self, accounts: Iterable[tuple[str, bytes]]) -> None:
+        """Take in many accounts, each with its digest."""
+        buckets, number = self._buckets, zlib.crc32
+        for account_id, digest in accounts:
+            buckets[number(account_id.encode("ascii")) % BUCKETS].update(digest)
 
     def buckets(self) -> dict[int, bytes]:
         """The digest of each bucket."""

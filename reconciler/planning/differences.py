@@ -17,11 +17,14 @@ def differing_fields(declared: DeclaredProduct, known: KnownProduct | None) -> t
     """
     wanted = _wanted(declared)
     found = _found(known, wanted)
-    if wanted == found:
+    equal = [name for name, value in found.items() if value == wanted[name]]
+    if len(equal) == len(wanted):
         return ()
     # Slow to import, and not needed by a plan without changes.
     from deepdiff import DeepDiff
 
+    for name in equal:
+        del wanted[name], found[name]
     # The threshold is about unlike mappings: at its default, one without common keys is reported as a whole.
     tree = DeepDiff(found, wanted, view="tree", threshold_to_diff_deeper=0)
     names = {level.path(output_format="list")[0] for levels in tree.values() for level in levels}
