@@ -16,7 +16,7 @@ DIGEST_PREFIX: Final = "sha256:"
 
 
 # Made once: `json.dumps` would make an encoder for every value.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), check_circular=False)
 
 
 def dumps(value: object) -> str:

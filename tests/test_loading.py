@@ -365,7 +365,7 @@ def test_a_change_in_the_same_tick_of_the_clock_is_noticed(here, tmp_path):
     signature = files.signature_of(os.lstat(here / "a.yaml"))
     with (
         patch.object(loading, "signature_of", return_value=signature),
-        patch("reconciler.manifests.rows.signature_of", return_value=signature),
+        patch.object(files, "signature_of", return_value=signature),
     ):
         assert same(["m"], cache) == [("window-over", "m/a.yaml:7:15")]
         put(here, {"a.yaml": A + LATER})

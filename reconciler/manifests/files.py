@@ -10,10 +10,10 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Position
 from reconciler.errors import InvalidInput
@@ -35,8 +35,7 @@ _OPEN_FLAGS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestFile:
+class ManifestFile(NamedTuple):
     """A manifest to be read: the ``name`` that positions carry, and its real ``path`` (``None``: standard input)."""
 
     name: str
@@ -104,7 +103,8 @@ def find_manifests(paths: Sequence[str]) -> Found:
 def read_manifest(file: ManifestFile, stdin: BinaryIO | None = None) -> bytes | Diagnostic:
     """The bytes of a manifest, or the finding that it can't be read or is over `MAX_BYTES`."""
     if file.path is not None:
-        return read_part(file)
+        found = read_whole(file)
+        return found if isinstance(found, Diagnostic) else found[0]
     try:
         data = (stdin or sys.stdin.buffer).read(MAX_BYTES + 1)
     except OSError as error:
@@ -112,26 +112,49 @@ def read_manifest(file: ManifestFile, stdin: BinaryIO | None = None) -> bytes | 
     return _too_large(file.name) if len(data) > MAX_BYTES else data
 
 
-def read_part(file: ManifestFile, offset: int = 0, length: int = 0) -> bytes | Diagnostic:
-    """Some bytes of a manifest (``length`` 0: all), or the finding that it can't be read or is over `MAX_BYTES`."""
+def read_whole(file: ManifestFile) -> tuple[bytes, tuple[int, ...]] | Diagnostic:
+    """The bytes of a manifest that has a path, and its signature from before they were read, or as `read_manifest`."""
+    return _opened(file, lambda descriptor, size: _read(descriptor, size + 1, MAX_BYTES + 1))
+
+
+def read_part(file: ManifestFile, offset: int, length: int) -> bytes | Diagnostic:
+    """Some bytes of a manifest that has a path (``length`` 0: all), or as `read_manifest`."""
+
+    def read(descriptor: int, size: int) -> bytes:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return _read(descriptor, length, length)
+
+    found = _opened(file, read) if length else read_whole(file)
+    return found if isinstance(found, Diagnostic) else found[0]
+
+
+def _opened(file: ManifestFile, read: Callable[[int, int], bytes]) -> tuple[bytes, tuple[int, ...]] | Diagnostic:
+    """What ``read`` makes of an open file and its size, and the file's signature."""
     assert file.path is not None
     try:
         descriptor = os.open(file.path, _OPEN_FLAGS)
-        with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123 (opened without following links)
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return _not_a_file(file.name, "isn't a regular file")
             if status.st_size > MAX_BYTES:
                 return _too_large(file.name)
-            if length:
-                stream.seek(offset)
-                return stream.read(length)
-            data = stream.readall()
+            data = read(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             return _not_a_file(file.name, "isn't a regular file")
         return _unreadable(file.name, error)
-    return _too_large(file.name) if len(data) > MAX_BYTES else data
+    return _too_large(file.name) if len(data) > MAX_BYTES else (data, signature_of(status))
+
+
+def _read(descriptor: int, expected: int, most: int) -> bytes:
+    """What is left of a file up to ``most`` bytes; less than ``expected``, as a rule."""
+    data = os.read(descriptor, expected)
+    while len(data) < most and (more := os.read(descriptor, most - len(data))):
+        data += more
+    return data
 
 
 def signature_of(status: os.stat_result) -> tuple[int, ...]:

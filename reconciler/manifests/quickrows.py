@@ -180,13 +180,12 @@ def _plain(node: Any, depth: int) -> Any:
 
 def _has_other_reading(text: str) -> bool:
     """True for a plain text that is null, or that YAML 1.1 tools read as something else than text."""
-    if text in NULLS:
-        return True
-    first = text[0]
-    if first != "0" and text.isalnum() and not text.isdigit() and first.isdigit():
+    read_as = other_readings().get(text[:1])
+    if read_as is None:
+        return text in NULLS
+    if text.isalnum() and text[0] in "123456789" and not text.isdigit():
         return False  # an id: of numbers, only those in another base hold letters, and these begin with 0
-    read_as = other_readings().get(first)
-    return read_as is not None and read_as(text) is not None
+    return text in NULLS or read_as(text) is not None
 
 
 def _quick_product(

@@ -10,11 +10,10 @@ import codecs
 import gc
 import hashlib
 import json
-import os
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from reconciler import canonical
@@ -22,7 +21,7 @@ from reconciler.diagnostics import Diagnostic, Position, Severity
 from reconciler.manifests.declaration import Claim, Declaration, declare
 from reconciler.manifests.documents import composed, parse
 from reconciler.manifests.facts import Place, Row, claim_key, digest_of, endings_of, facts_of
-from reconciler.manifests.files import ManifestFile, read_manifest, signature_of
+from reconciler.manifests.files import ManifestFile, read_manifest, read_whole
 from reconciler.manifests.nodes import Document
 from reconciler.manifests.quickrows import quick_row
 from reconciler.manifests.shards import Own, Shard, own
@@ -65,18 +64,15 @@ def warm_up() -> None:
 
 
 def _rows_of_file(file: ManifestFile, known: bytes | None, shard: Shard | None) -> FileRows:
-    assert file.path is not None
-    # The signature is of before: a change while the file is read gives it another one.
     read_at = time.time_ns()
-    signature: tuple[int, ...] = ()
-    with suppress(OSError):
-        signature = signature_of(os.lstat(file.path))
-    data = read_manifest(file)
-    if isinstance(data, Diagnostic):
-        return unreadable(file.name, data, shard)
+    found = read_whole(file)
+    if isinstance(found, Diagnostic):
+        return unreadable(file.name, found, shard)
+    # The signature is of before: a change while the file is read gives it another one.
+    data, signature = found
     if known is not None and hashlib.sha256(data).digest() == known:
         return FileRows(file.name, signature, read_at, known, same=True)
-    return rows_of_bytes(file.name, data, shard)._replace(signature=signature, read_at=read_at)
+    return rows_of_bytes(file.name, data, shard, signature, read_at)
 
 
 def unreadable(name: str, finding: Diagnostic, shard: Shard | None = None) -> FileRows:
@@ -85,12 +81,14 @@ def unreadable(name: str, finding: Diagnostic, shard: Shard | None = None) -> Fi
     return FileRows(name, findings=findings_text([finding]) if told else None)
 
 
-def rows_of_bytes(name: str, data: bytes, shard: Shard | None = None) -> FileRows:
+def rows_of_bytes(
+    name: str, data: bytes, shard: Shard | None = None, signature: tuple[int, ...] = (), read_at: int = 0
+) -> FileRows:
     """The rows of a file with the bytes ``data``."""
     gathered = _gathered(name, data) if shard is None else _gathered_of_shard(name, data, shard)
     findings = findings_text(gathered.found) if gathered.found else None
     content = hashlib.sha256(data).digest()
-    return FileRows(name, (), 0, content, tuple(gathered.rows), gathered.claims.tobytes(), findings)
+    return FileRows(name, signature, read_at, content, tuple(gathered.rows), gathered.claims.tobytes(), findings)
 
 
 def _gathered(name: str, data: bytes, mine: _Mine | None = None) -> _Gathered:
