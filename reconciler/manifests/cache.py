@@ -96,7 +96,6 @@ class Cache:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._some = False
         self._whole: bool | None = None
         self.execute = connection.execute
         self.executemany = connection.executemany
@@ -164,13 +163,14 @@ class Cache:
 
     def _replace(self, spans: Iterable[tuple[int | None, int, int]]) -> None:
         """Drop files that were put again, by their number and the first and last of their new rows."""
+        scoped = self._scoped
         for old, first, last in spans:
             if old is not None:
                 before = self._span(old)
-                if self._scoped:
+                if scoped:
                     self.execute(_LOG_CHANGED, (*before, first, last))
                 self._drop(old, *before)
-            elif self._scoped:
+            elif scoped:
                 self.execute(_LOG, (first, last))
 
     def still(self, number: int, signature: Sequence[int], read_at: int) -> None:
@@ -196,8 +196,8 @@ class Cache:
 
     @property
     def _scoped(self) -> bool:
-        self._some = self._some or self.execute("SELECT count(*) FROM scopes").fetchone()[0] > 0
-        return self._some
+        """True if somebody asks which accounts changed."""
+        return self.execute("SELECT 1 FROM scopes LIMIT 1").fetchone() is not None
 
     def present(self, numbers: Iterable[int]) -> None:
         """Files that the fleet of this process consists of."""
