@@ -205,6 +205,35 @@ def test_what_a_killed_process_has_not_planned_is_planned_by_the_command_itself(
     assert fleet.plan() == expected
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_processes_are_started_for_planning_alone(tmp_path, monkeypatch, old):
+    """All accounts are known otherwise by now, while no manifest has changed."""
+    monkeypatch.setattr(loading, "_RACY", -(10**12) if old else 2 * 10**9)
+    fleet = LargeFleet(tmp_path)
+    fleet.plan("--jobs", "1")
+    # What isn't known at all is looked up each time: it may be another account's.
+    fleet.know(serial=2, state="deactivated", missing=0)
+    expected = fleet.plan("--no-cache", "--jobs", "1")
+    started = []
+
+    class Noting(workers._Processes):
+        def __init__(self, count):
+            started.append(count)
+            super().__init__(count)
+
+    def eager(jobs):
+        found = local_workers(jobs)
+        found._least = 1
+        return found
+
+    with patch.object(workers, "_Processes", Noting), patch.object(workers, "local_workers", eager):
+        assert fleet.plan("--jobs", "3") == expected
+        assert fleet.plan("--jobs", "3") == expected
+    # Once for both where files are read, too; the second time there is nothing to do.
+    assert started == ([3] if old else [3, 3])
+    assert multiprocessing.active_children() == []
+
+
 def test_the_processes_that_read_plan_too():
     with local_workers(2) as found:
         assert found(999) is None

@@ -120,7 +120,7 @@ def reading_options(command: Command) -> Command:
     """Add how manifests are read."""
     for names, attributes in reversed(
         (
-            (("--jobs",), {"type": Whole(1, 256), "metavar": "N", "help": "Processes that read (default: the cores)."}),
+            (("--jobs",), {"type": Whole(1, 256), "metavar": "N", "help": "Processes to use (default: the cores)."}),
             (("--cluster",), {"metavar": "tcp://HOST:PORT", "help": "Let the workers of a Dask scheduler read."}),
             (("--no-cache",), {"is_flag": True, "help": "Read everything, keep nothing in .reconciler/cache.db."}),
             (("--full-hash",), {"is_flag": True, "help": "Compare the bytes of files, not only size and times."}),
