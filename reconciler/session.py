@@ -166,6 +166,8 @@ class Session:
         shard: Shard | None = None,
     ) -> _Result:
         """What ``plan`` makes of the manifests, unless they have errors."""
+        # Before processes begin that read: they plan, too, and need not load it each.
+        import reconciler.fleetplan  # noqa: F401
         from reconciler.manifests.selecting import parse_selector
         from reconciler.planning import guards
 
