@@ -10,6 +10,7 @@ from benchmarks.chart import chart
 from benchmarks.parts import short
 from benchmarks.processes import ROOT
 from benchmarks.results import Part
+from benchmarks.stages import STAGES
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -54,7 +55,7 @@ def write(parts: Parts, page: Path = PAGE) -> None:
 def text(parts: Parts) -> str:
     """The whole page."""
     sections = [_HEAD, _aims(parts), "![Seconds by accounts](images/benchmarks.svg)\n\n"]
-    sections += [_fleets(parts), _others(parts), _beside(parts), _METHOD, _machine(parts)]
+    sections += [_fleets(parts), _stages(parts), _others(parts), _beside(parts), _METHOD, _machine(parts)]
     return "".join(section for section in sections if section)
 
 
@@ -115,6 +116,30 @@ def _fleets(parts: Parts) -> str:
         + _alone(plans, names)
         + table(("", "files", "manifests", "store", "cache", "plan file", "rounds"), sizes)
     )
+
+
+def _stages(parts: Parts) -> str:
+    """Where the time of plans goes, stage by stage."""
+    told = []
+    for part in _plans(parts):
+        kinds = part.facts.get("stages")
+        if not kinds:
+            continue
+        rows = [
+            (label, *(_milliseconds(kinds[kind].get(name)) for kind in kinds))
+            for name, label in (*((name, label) for name, (label, *_) in STAGES.items()), ("rest", _REST))
+        ]
+        rows.append(("**together**", *(_milliseconds(sum(stages.values())) for stages in kinds.values())))
+        name = f"{short(part.facts['accounts'])}, {LAYOUTS[part.facts['layout']]}"
+        told.append(table((f"{name}: ms", "cold", "warm", "1 % changed"), rows))
+    return "## Where the time goes\n\nOne plan of each kind, timed from inside.\n\n" + "".join(told) if told else ""
+
+
+_REST = "start Python, import, all else"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value * 1000:,.0f}"
 
 
 _SIZES = ("bytes", "store bytes", "cache bytes", "plan bytes")

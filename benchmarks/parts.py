@@ -25,6 +25,9 @@ Say = Callable[[str], None]
 #: A cache may distrust files that were written just before it; no plan is measured sooner after writing, in seconds.
 SETTLED = 2.1
 
+# One percent of a million is more than the guard `changed` lets pass by itself.
+_PLAN = ("plan", "-e", "stage", "manifests", "-o", "plan.json", "--accept", "changed")
+
 
 def short(count: int) -> str:
     """10k, 1M: how sizes are given."""
@@ -82,17 +85,29 @@ class Workspace:
 
     def plan(self, *more: str, cold: bool = False, steps: int | None = None) -> Measured:
         """`plan --out`, held to the number of steps that the fleet was made for."""
-        if cold:
-            for path in self.folder.glob(".reconciler/cache*"):
-                path.unlink()
-        time.sleep(max(0.0, SETTLED - (time.monotonic() - self._written)))
-        # One percent of a million is more than the guard `changed` lets pass by itself.
-        run = self.run("plan", "plan", "-e", "stage", "manifests", "-o", "plan.json", "--accept", "changed", *more)
+        self._begin(cold=cold)
+        run = self.run("plan", *_PLAN, *more)
         found = re.search(r'"update": ?(\d+)', self._head())
         expected = self.fleet.differing if steps is None else steps
         if found is None or int(found[1]) != expected:
             raise Failed(f"the plan holds {found and found[1]} updates; the fleet was made for {expected}")
         return run
+
+    def stages(self, *, cold: bool = False) -> dict[str, float]:
+        """The seconds of a plan's stages, and what is left of the whole."""
+        self._begin(cold=cold)
+        out = self.folder / "stages.json"
+        command = [sys.executable, str(ROOT / "benchmarks" / "stages.py"), str(out), *_PLAN]
+        run = measure(command, folder=self.folder, out=self.folder / "plan.txt")
+        found: dict[str, float] = json.loads(out.read_text(encoding="ascii"))
+        return found | {"rest": run.seconds - sum(found.values())}
+
+    def _begin(self, *, cold: bool) -> None:
+        """Wait until no cache distrusts a file; cold, without what was kept."""
+        if cold:
+            for path in self.folder.glob(".reconciler/cache*"):
+                path.unlink()
+        time.sleep(max(0.0, SETTLED - (time.monotonic() - self._written)))
 
     def digest(self) -> str:
         """What the last plan would do."""
@@ -137,6 +152,8 @@ def planning(accounts: int, layout: Layout, rounds: int, folder: Path, say: Say)
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         _round(part, space, say, extras=number == 0 or accounts < 1_000_000)
+        if number == 0:
+            part.facts["stages"] = _stages(space, say)
         if layout == "packed" and accounts < 1_000_000:
             part.add("import", space.fill("import"))
     part.facts["plan bytes"] = (folder / "plan.json").stat().st_size
@@ -171,6 +188,18 @@ def _round(part: Part, space: Workspace, say: Say, *, extras: bool) -> None:
     for path in space.folder.glob(".reconciler/cache*"):
         path.unlink()
     add("validate", space.run("validate", "validate", "manifests"))
+
+
+def _stages(space: Workspace, say: Say) -> dict[str, dict[str, float]]:
+    """Where the time of each kind of plan goes."""
+    say("  stages")
+    found = {"cold": space.stages(cold=True), "warm": space.stages()}
+    space.change(changed=True)
+    found["changed"] = space.stages()
+    space.change(changed=False)
+    for path in space.folder.glob(".reconciler/cache*"):
+        path.unlink()
+    return found
 
 
 def startup(rounds: int, folder: Path, say: Say) -> Part:

@@ -149,6 +149,11 @@ def test_a_part_measures_plans_that_hold_what_they_should(tmp_path, layout):
     assert part.facts["changed files"] == (1 if layout == "packed" else 2)
     assert part.ratio("cold", "raw") > 0
     assert part.memory("cold") > 10
+    # Each stage has a name that is still there, and together they are all of a plan.
+    for kind, stages in part.facts["stages"].items():
+        assert set(stages) == {*module("stages").STAGES, "rest"}, kind
+        assert min(stages.values()) >= 0
+        assert 0.1 < sum(stages.values()) < 30
 
 
 @pytest.mark.usefixtures("hurried")
@@ -300,7 +305,9 @@ def test_the_command_measures_keeps_and_shows(tmp_path, capsys):
     assert main(["--sizes", "100", "--layouts", "packed", "--rounds", "1", "--parts", "startup", "plan", *where]) == 0
     kept = sorted(path.name for path in (tmp_path / "results").iterdir())
     assert kept == ["plan-100-packed.json", "startup.json"]
-    assert "| 100, 1,000 a file |" in (tmp_path / "docs" / "page.md").read_text()
+    text = (tmp_path / "docs" / "page.md").read_text()
+    assert "| 100, 1,000 a file |" in text
+    assert "| 100, 1,000 a file: ms | cold | warm | 1 % changed |" in text
     assert list((tmp_path / "fleets").iterdir()) == []
     capsys.readouterr()
     assert main(["--sizes", "100", "--layouts", "packed", "--parts", "plan", "--missing", *where]) == 0
