@@ -92,6 +92,7 @@ class _Planning:
         self._settled = SettledAccounts(fleet.cache, canonical.dumps(scope))
         self._tally = Tally(context)
         self._waiting: list[Settled] = []
+        self._digest = ""
 
     def tally(self) -> tuple[Tally, str]:
         """Judge what has to be judged, and add everything up; the digest is that of the manifests."""
@@ -99,18 +100,15 @@ class _Planning:
         due = self._due()
         if due is None:
             settled.clear()
-            digests = FleetDigest()
-            self._judge(self._pairs(digests), self._fleet.accounts)
-            digest = digests.value()
+            self._judge(self._pairs(), self._fleet.accounts)
         else:
             self._judge(self._pairs_of(sorted(due)), len(due))
-            digest = settled.digest or self._fleet.digest()
-        settled.finish(self._known.head.mark, digest)
+        settled.finish(self._known.head.mark, self._digest)
         for text in settled.outcomes():
             self._tally.add(outcome_from_json(json.loads(text)))
         self._tally.add_settled(**settled.totals()._asdict())
         self._tally.add_rest(each for account_id, text in settled.rests() for each in _unmanaged(account_id, text))
-        return self._tally, digest
+        return self._tally, self._digest
 
     def _due(self) -> set[str] | None:
         """The accounts to be looked at; ``None`` for all of them."""
@@ -140,8 +138,9 @@ class _Planning:
                     yield one[0]
                 one, other = next(before, None), next(now, None)
 
-    def _pairs(self, digests: FleetDigest) -> Iterator[_Pair]:
-        """What is declared and what is known of each account, in their order; ``digests`` takes in what is declared."""
+    def _pairs(self) -> Iterator[_Pair]:
+        """What is declared and what is known of each account, in their order; then the manifests' digest is there."""
+        digests = FleetDigest()
         declared, known = self._fleet.cache.compared(), self._known.records()
         one, other = next(declared, None), next(known, None)
         while one is not None or other is not None:
@@ -157,9 +156,10 @@ class _Planning:
                 digests.add(one.account_id, one.digest)
                 yield one, other
                 one, other = next(declared, None), next(known, None)
+        self._digest = digests.value()
 
     def _pairs_of(self, account_ids: Sequence[str]) -> Iterator[_Pair]:
-        """What is declared and what is known of some accounts; those that are neither are forgotten."""
+        """The same of some accounts; those that are neither declared nor known are forgotten."""
         for start in range(0, len(account_ids), _PAGE):
             page = account_ids[start : start + _PAGE]
             declared, known = self._fleet.cache.compared_of(page), self._known.records_of(page)
@@ -168,6 +168,8 @@ class _Planning:
                     yield declared.get(account_id), known.get(account_id)
                 else:
                     self._settled.forget(account_id)
+        # Now, while other processes are still planning.
+        self._digest = self._settled.digest or self._fleet.digest()
 
     def _judge(self, pairs: Iterable[_Pair], count: int) -> None:
         """Find out what comes of about ``count`` accounts, and keep it."""
