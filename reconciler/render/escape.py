@@ -48,7 +48,10 @@ def terminal(value: str) -> str:
 
 def copyable(value: str) -> str:
     """``value``, such as a command, for a terminal or a CI log: `visible`, and no order to a runner."""
-    return _ORDER.sub(lambda match: rf"\x{ord(match[0]):02x}", visible(value))
+    text = visible(value)
+    if "::" not in text and "##" not in text:
+        return text
+    return _ORDER.sub(lambda match: rf"\x{ord(match[0]):02x}", text)
 
 
 def code(value: str) -> str:

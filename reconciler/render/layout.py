@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from reconciler.render.escape import terminal
 
@@ -50,28 +49,29 @@ STYLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Text that stays on one line. ``gap`` spaces come before it, unless it starts a line.
 
-    ``breakable`` text is cut if it is wider than a whole line; ids, paths and commands never are.
+    ``breakable`` text is cut if it is wider than a whole line; ids, paths and commands never are. ``wraps`` text may
+    go on in the next line at every space that isn't inside a time.
     """
 
     text: str
     style: str = ""
     gap: int = 1
     breakable: bool = False
+    wraps: bool = False
 
 
-def words(value: str, style: str = "") -> Iterator[Piece]:
-    """Free text, made harmless, as pieces that may wrap at every space that isn't inside a time.
+def words(value: str, style: str = "") -> tuple[Piece, ...]:
+    """Free text, made harmless, that wraps; no piece for a text without words.
 
     A text that is very long is cut, and says by how much.
     """
     if len(value) > _LONGEST:
         value = f"{value[:_LONGEST]}… ({len(value) - _LONGEST:,} more characters)"
-    for match in _WORD.finditer(terminal(value)):
-        yield Piece(match[0], style, breakable=True)
+    text = terminal(value).strip(" ")
+    return (Piece(text, style, 1, True, True),) if text else ()
 
 
 def unit(value: str, style: str = "", gap: int = 1) -> Piece:
@@ -81,25 +81,76 @@ def unit(value: str, style: str = "", gap: int = 1) -> Piece:
 
 def flow(pieces: Iterable[Piece], *, lead: Line = (), hang: int = 0, width: int = WIDTH) -> Iterator[Line]:
     """Lay ``pieces`` out behind ``lead``; further lines are indented by ``hang`` columns."""
-    line: list[Span] = list(lead)
-    used = sum(columns(text) for text, _ in line)
+    pieces = tuple(pieces)
+    whole = _one_line(pieces, lead, width, width - hang)
+    return iter((whole,)) if whole is not None else _wrapped(pieces, lead, hang, width)
+
+
+def _one_line(pieces: Iterable[Piece], lead: Line, width: int, room: int) -> Line | None:
+    """The one line that most pieces come to; ``None`` if they may need more."""
+    line = list(lead)
+    used = sum([columns(text) for text, _ in lead])
+    first = True
+    for text, style, gap, _, _ in pieces:
+        wide = columns(text)
+        if wide > room:
+            return None
+        if first:
+            first = False
+        else:
+            used += gap
+            text = " " * gap + text
+        used += wide
+        _append(line, text, style)
+    return tuple(line) if used <= width else None
+
+
+def _wrapped(pieces: Iterable[Piece], lead: Line, hang: int, width: int) -> Iterator[Line]:
+    line = list(lead)
+    used = sum([columns(text) for text, _ in lead])
     empty = True
-    for piece in pieces:
-        for part in _parts(piece, width - hang):
-            gap = 0 if empty else part.gap
-            if (not empty or used > hang) and used + gap + columns(part.text) > width:
-                yield tuple(line)
-                line, used, gap = [(" " * hang, "")], hang, 0
-            _append(line, " " * gap + part.text, part.style)
-            used += gap + columns(part.text)
-            empty = False
+    for text, style, gap in _parts(pieces, width - hang):
+        before = 0 if empty else gap
+        wide = columns(text)
+        if (not empty or used > hang) and used + before + wide > width:
+            yield tuple(line)
+            line, used, before = [(" " * hang, "")], hang, 0
+        _append(line, " " * before + text, style)
+        used += before + wide
+        empty = False
     yield tuple(line)
+
+
+def _parts(pieces: Iterable[Piece], room: int) -> Iterator[tuple[str, str, int]]:
+    """What stays on one line each, with its style and gap; none that may be cut is wider than ``room`` columns."""
+    for whole, style, gap, breakable, wraps in pieces:
+        for text in _WORD.findall(whole) if wraps else (whole,):
+            if breakable and columns(text) > room:
+                yield from ((part, style, 0 if number else gap) for number, part in enumerate(_cut(text, room)))
+            else:
+                yield text, style, gap
+
+
+def _cut(text: str, room: int) -> Iterator[str]:
+    part, used = "", 0
+    for character in text:
+        more = _columns_of(character)
+        if part and used + more > room:
+            yield part
+            part, used = "", 0
+        part += character
+        used += more
+    yield part
 
 
 def labelled(label: str, pieces: Iterable[Piece], indent: int, width: int, column: int = LABEL) -> Iterator[Line]:
     """``label`` in its column, then the pieces, wrapped below their own start."""
-    lead = ((" " * indent + label.ljust(column), "label"),)
-    return flow(pieces, lead=lead, hang=indent + column, width=width)
+    return flow(pieces, lead=_label(label, indent, column), hang=indent + column, width=width)
+
+
+@lru_cache(maxsize=256)
+def _label(label: str, indent: int, column: int) -> Line:
+    return ((" " * indent + label.ljust(column), "label"),)
 
 
 def _append(line: list[Span], text: str, style: str) -> None:
@@ -120,7 +171,7 @@ def painter(*, color: bool) -> Painter:
 
 
 def _plain(line: Line) -> str:
-    return "".join(text for text, _ in line).rstrip()
+    return "".join([text for text, _ in line]).rstrip()
 
 
 def _painted(line: Line) -> str:
@@ -140,21 +191,6 @@ def _style(name: str) -> Style:
     from rich.style import Style
 
     return Style.parse(STYLES.get(name, ""))
-
-
-def _parts(piece: Piece, room: int) -> Iterator[Piece]:
-    if not piece.breakable or columns(piece.text) <= room:
-        yield piece
-        return
-    part, used, gap = "", 0, piece.gap
-    for character in piece.text:
-        more = _columns_of(character)
-        if part and used + more > room:
-            yield replace(piece, text=part, gap=gap)
-            part, used, gap = "", 0, 0
-        part += character
-        used += more
-    yield replace(piece, text=part, gap=gap)
 
 
 @lru_cache(maxsize=4096)

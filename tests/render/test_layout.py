@@ -1,11 +1,13 @@
 """Pieces are laid out to a width; ids stay whole, colour changes no letter."""
 
 import re
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.render import layout
 from reconciler.render.layout import Piece, columns, flow, labelled, painter, unit, words
 
 ID = "56e1741a6fc9365306000002"
@@ -51,3 +53,29 @@ def test_colour_changes_no_letter(text):
     for line in flow([*words(text, "error"), Piece("end", "good"), unit(text, "no such style")], width=40):
         painted = painter(color=True)(line)
         assert re.sub(r"\x1b\[[0-9;]*m", "", painted).rstrip() == PLAIN(line)
+
+
+PIECES = st.text(st.sampled_from("ab ::##é→\u4e2d\u0301"), max_size=14) | st.just("2026-11-24 10:00 +0100, x")
+
+
+@given(
+    st.lists(st.tuples(PIECES, st.sampled_from(["", "label"]), st.integers(-1, 3)), max_size=5),
+    PIECES.map(lambda text: ((text, "label"),)) | st.just(()),
+    st.integers(0, 6),
+    st.integers(8, 40),
+)
+def test_the_one_line_that_most_comes_to_is_what_wrapping_comes_to(given_pieces, lead, hang, width):
+    pieces = []
+    for text, style, gap in given_pieces:
+        pieces += words(text, style) if gap < 0 else [unit(text, style, gap)]
+    wrapped = list(layout._wrapped(pieces, lead, hang, width))
+    whole = layout._one_line(pieces, lead, width, width - hang)
+    assert whole is None or wrapped == [whole]
+    assert list(flow(pieces, lead=lead, hang=hang, width=width)) == wrapped
+
+
+def test_what_fits_isn_t_taken_apart():
+    with patch.object(layout, "_wrapped", side_effect=AssertionError):
+        assert lines([*words("until 2026-12-01 00:00 UTC"), Piece("→"), *words("é")], width=40) == [
+            "until 2026-12-01 00:00 UTC → é"
+        ]
