@@ -4,7 +4,7 @@ import re
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.render import layout
@@ -58,16 +58,24 @@ def test_colour_changes_no_letter(text):
 PIECES = st.text(st.sampled_from("ab ::##é→\u4e2d\u0301"), max_size=14) | st.just("2026-11-24 10:00 +0100, x")
 
 
+@example([("a" * 12, "", -1)], (), 1, 0)  # wider than a further line, not than the first
 @given(
     st.lists(st.tuples(PIECES, st.sampled_from(["", "label"]), st.integers(-1, 3)), max_size=5),
     PIECES.map(lambda text: ((text, "label"),)) | st.just(()),
     st.integers(0, 6),
-    st.integers(8, 40),
+    st.integers(-2, 2),
 )
-def test_the_one_line_that_most_comes_to_is_what_wrapping_comes_to(given_pieces, lead, hang, width):
+def test_the_one_line_that_most_comes_to_is_what_wrapping_comes_to(given_pieces, lead, hang, more):
     pieces = []
     for text, style, gap in given_pieces:
         pieces += words(text, style) if gap < 0 else [unit(text, style, gap)]
+    # About as wide as one line needs, or as its widest piece.
+    [line] = layout._wrapped(pieces, lead, 0, 10_000)
+    for wide in (columns("".join(text for text, _ in line)), max((columns(each.text) for each in pieces), default=0)):
+        holds_to_wrapping(pieces, lead, hang, max(hang + 1, wide + more))
+
+
+def holds_to_wrapping(pieces, lead, hang, width):
     wrapped = list(layout._wrapped(pieces, lead, hang, width))
     whole = layout._one_line(pieces, lead, width, width - hang)
     assert whole is None or wrapped == [whole]
