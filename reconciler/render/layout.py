@@ -82,26 +82,18 @@ def unit(value: str, style: str = "", gap: int = 1) -> Piece:
 def flow(pieces: Iterable[Piece], *, lead: Line = (), hang: int = 0, width: int = WIDTH) -> Iterator[Line]:
     """Lay ``pieces`` out behind ``lead``; further lines are indented by ``hang`` columns."""
     pieces = tuple(pieces)
-    whole = _one_line(pieces, lead, width, width - hang)
+    whole = _one_line(pieces, lead, width)
     return iter((whole,)) if whole is not None else _wrapped(pieces, lead, hang, width)
 
 
-def _one_line(pieces: Iterable[Piece], lead: Line, width: int, room: int) -> Line | None:
-    """The one line that most pieces come to; ``None`` if they may need more."""
+def _one_line(pieces: Iterable[Piece], lead: Line, width: int) -> Line | None:
+    """The one line that most pieces come to; ``None`` if it would be too wide."""
     line = list(lead)
     used = sum([columns(text) for text, _ in lead])
-    first = True
-    for text, style, gap, _, _ in pieces:
-        wide = columns(text)
-        if wide > room:
-            return None
-        if first:
-            first = False
-        else:
-            used += gap
-            text = " " * gap + text
-        used += wide
-        _append(line, text, style)
+    for number, (text, style, gap, _, _) in enumerate(pieces):
+        before = gap if number else 0
+        used += before + columns(text)
+        _append(line, " " * before + text, style)
     return tuple(line) if used <= width else None
 
 

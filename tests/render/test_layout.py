@@ -4,7 +4,7 @@ import re
 from unittest.mock import patch
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.render import layout
@@ -58,7 +58,6 @@ def test_colour_changes_no_letter(text):
 PIECES = st.text(st.sampled_from("ab ::##é→\u4e2d\u0301"), max_size=14) | st.just("2026-11-24 10:00 +0100, x")
 
 
-@example([("a" * 12, "", -1)], (), 1, 0)  # wider than a further line, not than the first
 @given(
     st.lists(st.tuples(PIECES, st.sampled_from(["", "label"]), st.integers(-1, 3)), max_size=5),
     PIECES.map(lambda text: ((text, "label"),)) | st.just(()),
@@ -77,7 +76,7 @@ def test_the_one_line_that_most_comes_to_is_what_wrapping_comes_to(given_pieces,
 
 def holds_to_wrapping(pieces, lead, hang, width):
     wrapped = list(layout._wrapped(pieces, lead, hang, width))
-    whole = layout._one_line(pieces, lead, width, width - hang)
+    whole = layout._one_line(pieces, lead, width)
     assert whole is None or wrapped == [whole]
     assert list(flow(pieces, lead=lead, hang=hang, width=width)) == wrapped
 
