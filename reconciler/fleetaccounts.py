@@ -17,9 +17,9 @@ from reconciler.manifests.rebuilding import account_at
 from reconciler.manifests.settled import Settled
 from reconciler.model import DeclaredAccount, KnownAccount, KnownHead, KnownRecord, KnownView
 from reconciler.plan import Unmanaged
-from reconciler.planning.accounts import plan_account
+from reconciler.planning.accounts import outcome_of, plan_account
 from reconciler.planning.context import PlanContext
-from reconciler.planning.outcomes import outcome_json, outcome_of
+from reconciler.planning.outcomes import outcome_json
 from reconciler.planning.quiet import left_over
 from reconciler.state.accounts import decoded
 

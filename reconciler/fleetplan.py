@@ -9,43 +9,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from reconciler import canonical
-from reconciler.fleetaccounts import (
-    UNREADABLE,
-    Asked,
-    asked_of,
-    elsewhere,
-    planned_verdict,
-    quiet_verdict,
-    stranger_verdict,
-)
 from reconciler.instants import minute_of
-from reconciler.manifests.cache import Compared
 from reconciler.manifests.facts import digest_of, facts_of
 from reconciler.manifests.fleet import Fleet
 from reconciler.manifests.fleetdigest import FleetDigest
-from reconciler.manifests.settled import Settled, SettledAccounts
-from reconciler.manifests.spread import spread
-from reconciler.model import DeclaredAccount, KnownRecord, KnownView
+from reconciler.manifests.settled import SettledAccounts
+from reconciler.model import DeclaredAccount, KnownView
 from reconciler.plan import Plan, Unmanaged
-from reconciler.planning.accounts import plan_account
 from reconciler.planning.context import PlanContext
-from reconciler.planning.outcomes import outcome_from_json, outcome_of
+from reconciler.planning.outcomes import outcome_from_json
 from reconciler.planning.tally import Tally
 
-#: Verdicts are written down this many at a time.
+if TYPE_CHECKING:
+    from reconciler.fleetjudge import Pair
+
+#: So many accounts are looked up at a time.
 _PAGE: Final = 1000
-#: The planner is asked about so many accounts at a time.
-_ASKED: Final = 50
 #: If more accounts than this share of the fleet have to be looked at, all are: in their order that is faster.
 _ONE_BY_ONE: Final = 0.2
-
-#: What is declared and what is known of one account, where either may be nothing.
-_Pair: TypeAlias = tuple[Compared | None, KnownRecord | None]
-_Declared: TypeAlias = tuple[Compared, KnownRecord | None]
 
 
 def plan_selected(accounts: Iterable[DeclaredAccount], known: KnownView, context: PlanContext) -> Plan:
@@ -58,6 +42,8 @@ def tally_selected(
     accounts: Iterable[DeclaredAccount], known: KnownView, context: PlanContext
 ) -> tuple[Tally, FleetDigest]:
     """What `plan_selected` plans from: the accounts added up, and their digests."""
+    from reconciler.planning.accounts import outcome_of, plan_account
+
     tally, digest = Tally(context), FleetDigest()
     for account in accounts:
         digest.add(account.account_id, digest_of(account.account_id, facts_of(account)))
@@ -91,7 +77,6 @@ class _Planning:
         scope = [fleet.name, context.environment, context.provision_service]
         self._settled = SettledAccounts(fleet.cache, canonical.dumps(scope))
         self._tally = Tally(context)
-        self._waiting: list[Settled] = []
         self._digest = ""
 
     def tally(self) -> tuple[Tally, str]:
@@ -101,8 +86,10 @@ class _Planning:
         if due is None:
             settled.clear()
             self._judge(self._pairs(), self._fleet.accounts)
-        else:
+        elif due:
             self._judge(self._pairs_of(sorted(due)), len(due))
+        else:
+            self._digest = self._digest_kept()
         settled.finish(self._known.head.mark, self._digest)
         for text in settled.outcomes():
             self._tally.add(outcome_from_json(json.loads(text)))
@@ -138,7 +125,7 @@ class _Planning:
                     yield one[0]
                 one, other = next(before, None), next(now, None)
 
-    def _pairs(self) -> Iterator[_Pair]:
+    def _pairs(self) -> Iterator[Pair]:
         """What is declared and what is known of each account, in their order; then the manifests' digest is there."""
         digests = FleetDigest()
         declared, known = self._fleet.cache.compared(), self._known.records()
@@ -158,7 +145,7 @@ class _Planning:
                 one, other = next(declared, None), next(known, None)
         self._digest = digests.value()
 
-    def _pairs_of(self, account_ids: Sequence[str]) -> Iterator[_Pair]:
+    def _pairs_of(self, account_ids: Sequence[str]) -> Iterator[Pair]:
         """The same of some accounts; those that are neither declared nor known are forgotten."""
         for start in range(0, len(account_ids), _PAGE):
             page = account_ids[start : start + _PAGE]
@@ -169,62 +156,16 @@ class _Planning:
                 else:
                     self._settled.forget(account_id)
         # Now, while other processes are still planning.
-        self._digest = self._settled.digest or self._fleet.digest()
+        self._digest = self._digest_kept()
 
-    def _judge(self, pairs: Iterable[_Pair], count: int) -> None:
-        """Find out what comes of about ``count`` accounts, and keep it."""
-        asks = partial(asked_of, self._context.alone())
-        for asked, verdicts in spread(self._fleet.planners(count), asks, self._asked(pairs)):
-            for (facts, record), verdict in zip(asked, verdicts, strict=True):
-                self._keep(verdict or self._verdict_here(facts, record))
-        self._write()
+    def _digest_kept(self) -> str:
+        return self._settled.digest or self._fleet.digest()
 
-    def _asked(self, pairs: Iterable[_Pair]) -> Iterator[tuple[list[_Declared], list[Asked]]]:
-        """The accounts that the planner is asked about, some at a time, and what it is told; the others are kept."""
-        some: list[_Declared] = []
-        for facts, record in pairs:
-            if facts is None:
-                assert record is not None
-                self._keep(self._stranger(record))
-                continue
-            quiet = None if record is None else quiet_verdict(facts, record)
-            if quiet is not None:
-                self._keep(quiet)
-                continue
-            some.append((facts, record))
-            if len(some) == _ASKED:
-                yield some, self._told(some)
-                some = []
-        yield some, self._told(some)
+    def _judge(self, pairs: Iterable[Pair], count: int) -> None:
+        # Slow to load, and not needed where nothing has changed.
+        from reconciler.fleetjudge import Judge
 
-    def _told(self, some: Iterable[_Declared]) -> list[Asked]:
-        owner = self._known.account_of
-        return [
-            Asked(*self._fleet.place(facts.number), record, {each: owner(each) for each in elsewhere(facts, record)})
-            for facts, record in some
-        ]
-
-    def _verdict_here(self, facts: Compared, record: KnownRecord | None) -> Settled:
-        """The planner's verdict with everything at hand, and with words for what is wrong."""
-        account = self._fleet.declared(facts.number)
-        known = self._known.account(facts.account_id) if record is not None else None
-        return planned_verdict(account, known, record, self._known, self._context)
-
-    def _stranger(self, record: KnownRecord) -> Settled:
-        try:
-            return stranger_verdict(record)
-        except UNREADABLE:
-            self._known.account(record.account_id)  # the store says what is wrong with what it holds
-            raise
-
-    def _keep(self, settled: Settled) -> None:
-        self._waiting.append(settled)
-        if len(self._waiting) >= _PAGE:
-            self._write()
-
-    def _write(self) -> None:
-        self._settled.put(self._waiting)
-        self._waiting = []
+        Judge(self._fleet, self._known, self._context, self._settled).judge(pairs, count)
 
 
 def _unmanaged(account_id: str, rest: str) -> Iterator[Unmanaged]:

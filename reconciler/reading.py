@@ -55,9 +55,8 @@ def with_fleet(
     `reconciler.errors.InvalidInput` if a path doesn't exist or there is no manifest, `reconciler.errors.UsageError` if
     the cluster can't be reached, and what ``use`` raises.
     """
-    from reconciler.manifests.files import find_manifests
+    from reconciler.manifests.files import ChangedMeanwhile, find_manifests
     from reconciler.manifests.loading import SMALL, estimated_documents
-    from reconciler.manifests.rebuilding import ChangedMeanwhile
 
     found = find_manifests(paths)
     stdin = _stdin() if "-" in paths else None

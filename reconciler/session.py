@@ -7,7 +7,6 @@ A `Session` is one command's view of one environment. It knows no screen; whatev
 from __future__ import annotations
 
 import codecs
-import difflib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -166,8 +165,6 @@ class Session:
         shard: Shard | None = None,
     ) -> _Result:
         """What ``plan`` makes of the manifests, unless they have errors."""
-        # Before processes begin that read: they plan, too, and need not load it each.
-        import reconciler.fleetplan  # noqa: F401
         from reconciler.manifests.selecting import parse_selector
         from reconciler.planning import guards
 
@@ -219,6 +216,8 @@ def accepted_guards(names: Sequence[str]) -> frozenset[str]:
 
     for name in names:
         if name not in guards.DEFAULTS:
+            import difflib
+
             near = difflib.get_close_matches(name, guards.DEFAULTS, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(f"there is no guard {name!r}{meant}", hint=f"guards are {', '.join(guards.DEFAULTS)}")

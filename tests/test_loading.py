@@ -17,7 +17,7 @@ from support.written import document
 
 from reconciler.errors import InvalidInput
 from reconciler.instants import minute_of
-from reconciler.manifests import files, loading
+from reconciler.manifests import files, loading, rows
 from reconciler.manifests.cache import Cache
 from reconciler.manifests.desired import digest, load_desired
 from reconciler.manifests.files import find_manifests
@@ -118,7 +118,7 @@ def test_findings_are_the_same_cold_and_warm(here, tmp_path, monkeypatch, name, 
     put(here, dict(zip(texts, reversed(texts.values()), strict=True)) if turned else texts)
     moments = [MINUTE - 1, MINUTE, MINUTE + 1, MINUTE - 1]
     cold = same(["m"], tmp_path / "cache.db", moments=moments)
-    with patch.object(loading, "rows_of_files", side_effect=loading.rows_of_files) as reading:
+    with patch.object(rows, "rows_of_files", side_effect=rows.rows_of_files) as reading:
         assert same(["m"], tmp_path / "cache.db", moments=moments) == cold
     again = [file.name for call in reading.call_args_list for file, _ in call.args[0]]
     assert again == []
@@ -306,7 +306,7 @@ def test_an_unchanged_file_is_not_opened_again(here, tmp_path, monkeypatch):
     cache = tmp_path / "cache.db"
     assert opened_files(["m"], cache) == ["a.yaml", "b.yaml"]
     # Both were changed too short before they were read: their bytes are looked at once more, but only these.
-    with patch.object(loading, "rows_of_files", side_effect=loading.rows_of_files) as reading:
+    with patch.object(rows, "rows_of_files", side_effect=rows.rows_of_files) as reading:
         assert opened_files(["m"], cache) == ["a.yaml", "b.yaml"]
     assert len(reading.call_args_list) == 1
     # As if they were read two seconds later.

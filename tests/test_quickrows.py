@@ -17,8 +17,9 @@ from reconciler.diagnostics import sort_key
 from reconciler.manifests import rebuilding, rows
 from reconciler.manifests.desired import load_file
 from reconciler.manifests.facts import claim_key, digest_of, facts_of
+from reconciler.manifests.findings import findings_from, findings_text
 from reconciler.manifests.rebuilding import part_of, rebuild
-from reconciler.manifests.rows import findings_from, findings_text, rows_of_bytes
+from reconciler.manifests.rows import rows_of_bytes
 
 ROOT = Path(__file__).parents[1]
 ACCOUNT = "52a781d6400e06897c00000f"

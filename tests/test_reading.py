@@ -14,7 +14,7 @@ from support.killing import Child, timed
 from support.largefleet import AT, LargeFleet, account, manifest
 
 from reconciler import reading
-from reconciler.manifests import loading, rebuilding, spread
+from reconciler.manifests import loading, rebuilding, rows, spread
 from reconciler.manifests.cache import Cache
 
 
@@ -105,7 +105,7 @@ def test_validating_and_planning_share_a_cache(fleet, monkeypatch):
     fleet.path(0).write_text(manifest(0, more=", ovner: x") + "#" * 150_000)
     cold = call("validate", "--format", "json", cwd=fleet.folder)
     assert cold.code == 3
-    with patch.object(loading, "rows_of_files", side_effect=AssertionError("read again")):
+    with patch.object(rows, "rows_of_files", side_effect=AssertionError("read again")):
         assert call("validate", "--format", "json", "--jobs", "1", cwd=fleet.folder) == cold
         refused = fleet.run("--jobs", "1")
     assert (refused.code, "unknown-key" in refused.err) == (3, True)

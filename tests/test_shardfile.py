@@ -13,8 +13,7 @@ from reconciler.errors import InvalidInput, ReconcilerError, StalePlan
 from reconciler.manifests.claims import Claims
 from reconciler.manifests.shards import Shard
 from reconciler.model import KnownHead
-from reconciler.planning.accounts import plan_account
-from reconciler.planning.outcomes import outcome_of
+from reconciler.planning.accounts import outcome_of, plan_account
 from reconciler.planning.tally import Tally
 from reconciler.schemafiles import load_schema
 from reconciler.shardfile import PlanShard, read_shard, shard_lines

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from reconciler.diagnostics import Diagnostic, Position
 from reconciler.manifests import rows
+from reconciler.manifests.findings import findings_from
 from reconciler.manifests.fleetdigest import bucket_of
 from reconciler.manifests.quickrows import quick_row
-from reconciler.manifests.rows import findings_from, rows_of_bytes, unreadable
+from reconciler.manifests.rows import rows_of_bytes, unreadable
 from reconciler.manifests.shards import Shard, own, surely_about
 
 PRODUCT = "56e1741a6fc9365306000002"

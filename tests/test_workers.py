@@ -16,9 +16,10 @@ import pytest
 from support.commands import call, environment
 from support.largefleet import LargeFleet, account, manifest
 
-from reconciler import cluster, fleetplan, workers
+from reconciler import cluster, fleetjudge, workers
+from reconciler import processes as processes_module
 from reconciler.errors import UsageError
-from reconciler.manifests import loading, spread
+from reconciler.manifests import loading, rows, spread
 from reconciler.workers import cluster_workers, cores, local_workers
 
 
@@ -87,7 +88,7 @@ def test_signals_are_left_to_the_command_from_the_first_moment():
             held.append(signals()[0])
             return multiprocessing.Process(**arguments)
 
-    with patch.object(workers, "_context", Noting), processes(2):
+    with patch.object(processes_module, "_context", Noting), processes(2):
         assert held == [{signal.SIGINT, signal.SIGTERM}] * 2
     assert signals() == before
 
@@ -133,7 +134,7 @@ def answers_by_half(pipe):
 
 
 def test_a_process_that_is_killed_while_it_answers_keeps_nobody_waiting():
-    with patch.object(workers, "_serve", answers_by_half), processes(2) as executor:
+    with patch.object(processes_module, "_serve", answers_by_half), processes(2) as executor:
         for each in [executor.submit(os.getpid) for _ in range(4)]:
             with pytest.raises(BrokenExecutor):
                 each.result(10)
@@ -167,7 +168,7 @@ def reads_until_killed(files):
     return rows_of_files(files)
 
 
-rows_of_files = loading.rows_of_files
+rows_of_files = rows.rows_of_files
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 20])
@@ -176,7 +177,7 @@ def test_what_a_killed_process_has_not_read_is_read_by_the_command_itself(tmp_pa
     fleet.declare(20, "deactivated")
     expected = fleet.plan("--no-cache", "--jobs", "1")
     with (
-        patch.object(loading, "rows_of_files", reads_until_killed),
+        patch.object(rows, "rows_of_files", reads_until_killed),
         patch.object(loading, "_CHUNK_BYTES", 1000),
         patch.object(spread, "AHEAD", ahead),
     ):
@@ -191,7 +192,7 @@ def asks_until_killed(context, asked):
     return asked_of(context, asked)
 
 
-asked_of = fleetplan.asked_of
+asked_of = fleetjudge.asked_of
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 50])
@@ -200,7 +201,7 @@ def test_what_a_killed_process_has_not_planned_is_planned_by_the_command_itself(
     for number in range(8):
         fleet.declare(number, "deactivated")
     expected = fleet.plan("--no-cache", "--jobs", "1")
-    with patch.object(fleetplan, "asked_of", asks_until_killed), patch.object(fleetplan, "_ASKED", at_once):
+    with patch.object(fleetjudge, "asked_of", asks_until_killed), patch.object(fleetjudge, "_ASKED", at_once):
         assert fleet.plan("--jobs", "2") == expected
     assert fleet.plan() == expected
 
@@ -216,7 +217,7 @@ def test_processes_are_started_for_planning_alone(tmp_path, monkeypatch, old):
     expected = fleet.plan("--no-cache", "--jobs", "1")
     started = []
 
-    class Noting(workers._Processes):
+    class Noting(processes_module.Processes):
         def __init__(self, count):
             started.append(count)
             super().__init__(count)
@@ -226,7 +227,7 @@ def test_processes_are_started_for_planning_alone(tmp_path, monkeypatch, old):
         found._least = 1
         return found
 
-    with patch.object(workers, "_Processes", Noting), patch.object(workers, "local_workers", eager):
+    with patch.object(processes_module, "Processes", Noting), patch.object(workers, "local_workers", eager):
         assert fleet.plan("--jobs", "3") == expected
         assert fleet.plan("--jobs", "3") == expected
     # Once for both where files are read, too; the second time there is nothing to do.

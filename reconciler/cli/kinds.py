@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -136,4 +135,6 @@ def _environments(ctx: click.Context) -> Sequence[str]:
 
 def nearest(word: str, words: Sequence[str]) -> str | None:
     """The one of ``words`` that was probably meant by ``word``."""
+    import difflib
+
     return next(iter(difflib.get_close_matches(word, words, n=1)), None)

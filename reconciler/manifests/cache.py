@@ -10,11 +10,13 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reconciler.manifests.cachefile import cache_file, temporary_file
 from reconciler.manifests.facts import Row
-from reconciler.manifests.rows import FileRows
+
+if TYPE_CHECKING:
+    from reconciler.manifests.rows import FileRows
 
 # Made when the first files are in: in one go that takes half the time.
 _INDEXES: Final = (

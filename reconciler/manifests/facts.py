@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from reconciler import canonical
 from reconciler.instants import Minute, Moment, instant_text
-from reconciler.manifests.declaration import ClaimKind
 from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, product_order
+
+if TYPE_CHECKING:
+    from reconciler.manifests.declaration import ClaimKind
 
 #: What a claim is about, by its place in this list.
 CLAIM_KINDS: Final[tuple[ClaimKind, ...]] = ("account", "customer_number", "user_product", "subscription_number")

@@ -157,6 +157,15 @@ def _read(descriptor: int, expected: int, most: int) -> bytes:
     return data
 
 
+class ChangedMeanwhile(InvalidInput):
+    """A manifest isn't any more what it was when it was read first."""
+
+
+def changed_meanwhile(name: str) -> ChangedMeanwhile:
+    """The refusal for such a manifest."""
+    return ChangedMeanwhile(f"{name} changed while it was read", hint="run the command again when nobody writes to it")
+
+
 def signature_of(status: os.stat_result) -> tuple[int, ...]:
     """What tells an unchanged file without reading it: size, both times (nanoseconds), inode and device."""
     # An inode can have all 64 bits set, which SQLite's numbers can't.

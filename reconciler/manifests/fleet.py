@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from reconciler.diagnostics import Diagnostic, Position, sort_key
 from reconciler.instants import Minute
 from reconciler.manifests.cache import Cache
-from reconciler.manifests.declaration import window_over
 from reconciler.manifests.facts import Row
 from reconciler.manifests.files import Folder, ManifestFile
+from reconciler.manifests.findings import findings_from
 from reconciler.manifests.fleetdigest import FleetDigest
-from reconciler.manifests.rebuilding import account_at, part_of, rebuild
-from reconciler.manifests.rows import findings_from
 from reconciler.manifests.selecting import Selectable, Selector, selects
 from reconciler.model import DeclaredAccount, DeclaredProduct, Source
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 #: Gives the processes for about so many documents or accounts, or ``None`` if this one is to do it.
-Workers: TypeAlias = Callable[[int], Executor | None]
+Workers: TypeAlias = "Callable[[int], Executor | None]"
 
 #: The folder of what was given by name.
 SINGLE: Final = ""
@@ -91,6 +91,8 @@ class Fleet:
 
     def declared(self, number: int) -> DeclaredAccount:
         """The whole account behind a row. Raises `InvalidInput` if its file isn't any more what it was."""
+        from reconciler.manifests.rebuilding import account_at, part_of, rebuild
+
         file, row = self.place(number)
         if file.path is None:
             return rebuild(file.name, part_of(self._inputs.stdin or b"", row), row)
@@ -122,6 +124,8 @@ class Fleet:
 
 
 def _over(name: str, endings: str, now: Minute) -> Iterator[Diagnostic]:
+    from reconciler.manifests.declaration import window_over
+
     for minute, text, line, column in json.loads(endings):
         if minute <= now:
             yield window_over(text, Position(name, line, column))

@@ -7,27 +7,19 @@ import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from reconciler import canonical
 from reconciler.diagnostics import Diagnostic
 from reconciler.manifests.cache import Cache, CachedFile, FleetSummary, Read
-from reconciler.manifests.declaration import Claim
 from reconciler.manifests.files import STDIN_NAME, Found, ManifestFile, read_manifest, signature_of
+from reconciler.manifests.findings import findings_from, findings_text
 from reconciler.manifests.fleet import SINGLE, Fleet, Inputs, Workers
-from reconciler.manifests.rows import (
-    FileRows,
-    claims_of_bytes,
-    claims_of_files,
-    findings_from,
-    findings_text,
-    rows_of_bytes,
-    rows_of_files,
-    unreadable,
-)
 from reconciler.manifests.shards import Shard
-from reconciler.manifests.spread import spread
-from reconciler.manifests.uniqueness import duplicates, repeated, repeated_in
+
+if TYPE_CHECKING:
+    from reconciler.manifests.declaration import Claim
+    from reconciler.manifests.rows import FileRows
 
 #: How much is read in one go: bytes, and files.
 _CHUNK_BYTES: Final = 512 * 1024
@@ -120,7 +112,6 @@ class _Loading:
         self._single = {_key(file.name, file.path): file for file in found.single}
         self._changed = False
         self._shard = shard
-        self._read_files = rows_of_files if shard is None else partial(rows_of_files, shard=shard)
         self._diagnostics = [
             finding for finding in found.diagnostics if shard is None or shard.takes_text(finding.position.file)
         ]
@@ -190,8 +181,15 @@ class _Loading:
             size += max(each.size, DOCUMENT_BYTES)
             if size >= SMALL * DOCUMENT_BYTES:
                 break
+        if not head:
+            return
+        # Slow to load, and not needed where nothing has changed.
+        from reconciler.manifests import rows
+        from reconciler.manifests.spread import spread
+
+        read = rows.rows_of_files if self._shard is None else partial(rows.rows_of_files, shard=self._shard)
         executor = self._workers(size // DOCUMENT_BYTES)
-        for chunk, found in spread(executor, self._read_files, self._asked(chain(head, todo))):
+        for chunk, found in spread(executor, read, self._asked(chain(head, todo))):
             self._take(chunk, found)
 
     def _asked(self, todo: Iterable[_Todo]) -> Iterator[tuple[list[_Todo], list[tuple[ManifestFile, bytes | None]]]]:
@@ -203,6 +201,8 @@ class _Loading:
                 yield chunk, [(each.file, None if each.cached is None else each.cached.content) for each in chunk]
 
     def _of_stdin(self) -> FileRows:
+        from reconciler.manifests.rows import rows_of_bytes, unreadable
+
         file = ManifestFile(STDIN_NAME)
         data = read_manifest(file, self._stream)
         if isinstance(data, Diagnostic):
@@ -237,6 +237,8 @@ class _Loading:
 
     def _crossed(self, kept: FleetSummary | None) -> str:
         """What is found across files; ``kept`` is what was known before some of them changed."""
+        from reconciler.manifests.uniqueness import duplicates, repeated, repeated_in
+
         numbers = self._cache.claim_numbers
         if kept is None or kept.crossed != _NOTHING:
             keys = repeated(numbers)
@@ -249,6 +251,8 @@ class _Loading:
 
     def _claims(self, keys: frozenset[int]) -> Iterable[Claim]:
         """All claims with one of the numbers ``keys``, in the order of their files' names."""
+        from reconciler.manifests.rows import claims_of_bytes, claims_of_files
+
         files = [
             self._single[entry] if folder == SINGLE else self._folders[folder].file(entry)
             for folder, entry, numbers in self._cache.claims()

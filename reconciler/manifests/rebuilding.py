@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.errors import InvalidInput
 from reconciler.manifests.declaration import declare
 from reconciler.manifests.documents import composed, parse
 from reconciler.manifests.facts import Row, digest_of, facts_of
-from reconciler.manifests.files import ManifestFile, read_part
+from reconciler.manifests.files import ManifestFile, changed_meanwhile, read_part
 from reconciler.manifests.quickrows import quick_account
 from reconciler.model import DeclaredAccount
 
@@ -42,15 +41,6 @@ def rebuild(name: str, part: bytes, row: Row) -> DeclaredAccount:
     except UnicodeError:
         pass  # cut in the middle of a character
     raise changed_meanwhile(name)
-
-
-class ChangedMeanwhile(InvalidInput):
-    """A manifest isn't any more what it was when it was read first."""
-
-
-def changed_meanwhile(name: str) -> ChangedMeanwhile:
-    """The refusal for such a manifest."""
-    return ChangedMeanwhile(f"{name} changed while it was read", hint="run the command again when nobody writes to it")
 
 
 def _ignore(diagnostic: Diagnostic) -> None:

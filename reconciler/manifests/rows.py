@@ -9,19 +9,18 @@ from __future__ import annotations
 import codecs
 import gc
 import hashlib
-import json
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from reconciler import canonical
-from reconciler.diagnostics import Diagnostic, Position, Severity
+from reconciler.diagnostics import Diagnostic
 from reconciler.manifests.declaration import Claim, Declaration, declare
 from reconciler.manifests.documents import composed, parse
 from reconciler.manifests.facts import Place, Row, claim_key, digest_of, endings_of, facts_of
 from reconciler.manifests.files import ManifestFile, read_manifest, read_whole
+from reconciler.manifests.findings import findings_text
 from reconciler.manifests.nodes import Document
 from reconciler.manifests.quickrows import quick_row
 from reconciler.manifests.shards import Own, Shard, own
@@ -243,35 +242,6 @@ class _Spans:
 
 def _ignore(diagnostic: Diagnostic) -> None:
     """Findings were told when the file was read first."""
-
-
-def findings_text(found: Iterable[Diagnostic]) -> str:
-    """Findings as JSON, for keeping."""
-    return canonical.dumps(
-        [
-            [
-                diagnostic.rule,
-                diagnostic.message,
-                _place(diagnostic.position),
-                diagnostic.hint,
-                None if diagnostic.related is None else _place(diagnostic.related),
-                diagnostic.severity.value,
-            ]
-            for diagnostic in found
-        ]
-    )
-
-
-def findings_from(text: str) -> Iterator[Diagnostic]:
-    """The findings behind `findings_text`."""
-    for rule, message, place, hint, related, severity in json.loads(text):
-        yield Diagnostic(
-            rule, message, Position(*place), hint, None if related is None else Position(*related), Severity(severity)
-        )
-
-
-def _place(position: Position) -> list[canonical.Json]:
-    return [position.file, position.line, position.column]
 
 
 @contextmanager

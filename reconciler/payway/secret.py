@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hmac
-import logging
 import re
-import shutil
 import stat
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +21,6 @@ MAX_SECRET: Final = 16 * 1024
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 _FILE_HINT: Final = 'a path relative to reconciler.toml, in token = {file = "…"}'
 _COMMAND_HINT: Final = 'the program and each argument are texts of their own, as in {command = ["pass", "payway"]}'
-
-logger = logging.getLogger(__name__)
 
 
 class Secret:
@@ -85,7 +80,9 @@ class FileRef:
         """The secret. Raises `Unreachable`; warns in the log if others on this machine can read the file."""
         secret, unwise = self._read()
         if unwise is not None:
-            logger.warning("%s", unwise)
+            import logging
+
+            logging.getLogger(__name__).warning("%s", unwise)
         return secret
 
     def probe(self, environ: Mapping[str, str]) -> str | None:
@@ -118,6 +115,8 @@ class CommandRef:
 
     def resolve(self, environ: Mapping[str, str]) -> Secret:
         """The secret. Raises `Unreachable`; what the command writes to standard error is dropped."""
+        import subprocess
+
         try:
             done = subprocess.run(  # noqa: S603 - the configuration is trusted like code; no shell reads it
                 self.argv,
@@ -140,6 +139,8 @@ class CommandRef:
 
     def probe(self, environ: Mapping[str, str]) -> str | None:
         """Look whether there is such a program, without running it. Raises `Unreachable` if there is none."""
+        import shutil
+
         if shutil.which(self.argv[0], path=environ.get("PATH")) is None:
             raise Unreachable(f"{self.describe()} can't be run: there is no such program", hint=_COMMAND_HINT)
         return None

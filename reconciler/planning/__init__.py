@@ -12,14 +12,29 @@ The street, each room using only those before it::
     syncs         one account to its syncs
     guards        the limits that a plan must keep
     context       what a plan depends on besides manifests and known state
-    accounts      one account, its products and syncs together
     outcomes      what came of one account, as plain values
+    accounts      one account, its products and syncs together
     tally         accounts added up
     planner       all accounts to one plan
     quiet         the short way past the planner for an account with nothing due
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from reconciler.planning.context import PlanContext
-from reconciler.planning.planner import make_plan
+
+if TYPE_CHECKING:
+    from reconciler.planning.planner import make_plan
 
 __all__ = ["PlanContext", "make_plan"]
+
+
+def __getattr__(name: str) -> Any:
+    """The planner, loaded when it is first asked for."""
+    if name != "make_plan":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from reconciler.planning.planner import make_plan
+
+    return make_plan

@@ -1,4 +1,4 @@
-"""One account: its products put together, what is withheld, what comes first."""
+"""One account: its products put together, what is withheld, what comes first, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from reconciler.instants import Minute, minute_of
 from reconciler.model import DeclaredAccount, KnownAccount, KnownView, Source, product_order
-from reconciler.plan import Finding
+from reconciler.plan import TAKING, AccountPlan, Finding, ProductAccess, Unmanaged
 from reconciler.planning.context import PlanContext
 from reconciler.planning.drafting import TAKING_GROUP, Draft, ProductDrafts, draft_product
-from reconciler.planning.matching import match_products
+from reconciler.planning.matching import match_products, unmatched
+from reconciler.planning.outcomes import Outcome
 from reconciler.planning.syncs import draft_syncs
 
 
@@ -82,3 +83,56 @@ def _withhold(product: ProductDrafts) -> ProductDrafts:
     return replace(
         product, drafts=drafts, deferred=(), blocked=tuple(blocked), warnings=kept, after=product.reactivated
     )
+
+
+def outcome_of(planned: PlannedAccount) -> Outcome:
+    """What came of an account."""
+    declared, known = planned.declared, planned.known
+    digest = (known or KnownAccount(declared.account_id)).digest() if planned.drafts else ""
+    held = known.user_products if known is not None else ()
+    left = unmatched(known, [product.match for product in planned.products]) if known is not None else ()
+    return Outcome(
+        account=AccountPlan(
+            declared.account_id, declared.customer_number, declared.owner, declared.labels, tuple(_access(planned))
+        ),
+        steps=tuple(replace(draft.step, known=digest) for draft in planned.drafts),
+        deferred=planned.deferred,
+        blocked=planned.blocked,
+        warnings=planned.warnings,
+        unmanaged=tuple(Unmanaged(declared.account_id, p.product_id, p.user_product_id) for p in left),
+        products=len(planned.products),
+        unchanged=sum(1 for p in planned.products if not (p.drafts or p.deferred or p.blocked)),
+        held=len(held),
+        is_known=known is not None,
+        observed_at=known.observed_at if known is not None else None,
+        counts=_counts(planned),
+    )
+
+
+def _access(planned: PlannedAccount) -> list[ProductAccess]:
+    """The access to each product with a step, before and after."""
+    return [
+        ProductAccess(
+            product.drafts[0].step.product_id,
+            product.drafts[0].step.user_product_id,
+            product.before.windows(),
+            product.after.windows(),
+        )
+        for product in planned.products
+        if product.drafts
+    ]
+
+
+def _counts(planned: PlannedAccount) -> tuple[int, ...]:
+    revoked = protected = changed = adopted = reactivated = blocked = 0
+    for product in planned.products:
+        takes = any(draft.step.impact in TAKING for draft in product.drafts)
+        revoked += takes
+        protected += takes and product.match.declared.protect
+        changed += bool(product.drafts)
+        adopted += product.adopted
+        reactivated += any(draft.step.action == "reactivate" for draft in product.drafts)
+        blocked += bool(product.blocked)
+    changed += any(draft.group > TAKING_GROUP for draft in planned.drafts)
+    blocked += sum(1 for found in planned.blocked if found.product_id is None and found.user_product_id is None)
+    return (revoked, protected, changed, adopted, reactivated, blocked)

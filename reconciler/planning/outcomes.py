@@ -6,13 +6,12 @@ An outcome can be kept as JSON and read back, which is a hundred times cheaper t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.canonical import Json
 from reconciler.instants import Minute
-from reconciler.model import KnownAccount
-from reconciler.plan import TAKING, AccountPlan, Finding, ProductAccess, Step, Unmanaged
+from reconciler.plan import AccountPlan, Finding, Step, Unmanaged
 from reconciler.planjson import (
     account_from_json,
     account_json,
@@ -21,9 +20,6 @@ from reconciler.planjson import (
     step_from_json,
     step_json,
 )
-from reconciler.planning.accounts import PlannedAccount
-from reconciler.planning.drafting import TAKING_GROUP
-from reconciler.planning.matching import unmatched
 
 #: What guards count, in the order in which outcomes hold it (`stale_known` is counted by the clock).
 COUNTED = ("revoked", "protected", "changed", "adopted", "reactivated", "blocked")
@@ -59,59 +55,6 @@ class Outcome:
     def deadline(self) -> Minute | None:
         """The earliest minute from which one of its calls can't work any more."""
         return min((step.not_after for step in self.steps if step.not_after is not None), default=None)
-
-
-def outcome_of(planned: PlannedAccount) -> Outcome:
-    """What came of an account."""
-    declared, known = planned.declared, planned.known
-    digest = (known or KnownAccount(declared.account_id)).digest() if planned.drafts else ""
-    held = known.user_products if known is not None else ()
-    left = unmatched(known, [product.match for product in planned.products]) if known is not None else ()
-    return Outcome(
-        account=AccountPlan(
-            declared.account_id, declared.customer_number, declared.owner, declared.labels, tuple(_access(planned))
-        ),
-        steps=tuple(replace(draft.step, known=digest) for draft in planned.drafts),
-        deferred=planned.deferred,
-        blocked=planned.blocked,
-        warnings=planned.warnings,
-        unmanaged=tuple(Unmanaged(declared.account_id, p.product_id, p.user_product_id) for p in left),
-        products=len(planned.products),
-        unchanged=sum(1 for p in planned.products if not (p.drafts or p.deferred or p.blocked)),
-        held=len(held),
-        is_known=known is not None,
-        observed_at=known.observed_at if known is not None else None,
-        counts=_counts(planned),
-    )
-
-
-def _access(planned: PlannedAccount) -> list[ProductAccess]:
-    """The access to each product with a step, before and after."""
-    return [
-        ProductAccess(
-            product.drafts[0].step.product_id,
-            product.drafts[0].step.user_product_id,
-            product.before.windows(),
-            product.after.windows(),
-        )
-        for product in planned.products
-        if product.drafts
-    ]
-
-
-def _counts(planned: PlannedAccount) -> tuple[int, ...]:
-    revoked = protected = changed = adopted = reactivated = blocked = 0
-    for product in planned.products:
-        takes = any(draft.step.impact in TAKING for draft in product.drafts)
-        revoked += takes
-        protected += takes and product.match.declared.protect
-        changed += bool(product.drafts)
-        adopted += product.adopted
-        reactivated += any(draft.step.action == "reactivate" for draft in product.drafts)
-        blocked += bool(product.blocked)
-    changed += any(draft.group > TAKING_GROUP for draft in planned.drafts)
-    blocked += sum(1 for found in planned.blocked if found.product_id is None and found.user_product_id is None)
-    return (revoked, protected, changed, adopted, reactivated, blocked)
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Json]:

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.model import DeclaredAccount, KnownAccount, KnownView
 from reconciler.plan import Plan
-from reconciler.planning.accounts import plan_account
+from reconciler.planning.accounts import outcome_of, plan_account
 from reconciler.planning.context import PlanContext
-from reconciler.planning.outcomes import outcome_of
 from reconciler.planning.tally import Tally
 
 

@@ -1,4 +1,4 @@
-"""What Payway may answer to a call, and whether that call can be undone, in words: for `explain` and HTML."""
+"""What Payway may answer to a call, in words: for `explain` and HTML."""
 
 from __future__ import annotations
 
@@ -8,14 +8,6 @@ from typing import Final
 
 from reconciler.operations import Operation
 from reconciler.verdicts import Row, Verdict, possible_answers
-
-_UNDO: Final = {
-    "reactivate": "no call cancels a user product again",
-    "subscription_number": "no call brings back an empty number",
-    "sync_address": "what it overwrites isn't known here",
-    "sync_subscriptions": "what it overwrites isn't known here",
-    "update": "what it was before isn't known, or is nothing that a call can set",
-}
 
 #: What follows from each verdict, for people.
 _FOLLOWS: Final = {
@@ -53,13 +45,6 @@ def answers_to(operation: Operation) -> Iterator[AnswerView]:
     """What can be answered to ``operation``, in the order in which the table is read."""
     for row in possible_answers(operation):
         yield AnswerView(row.answer, _reads(row, operation), _follows(row))
-
-
-def undo_words(action: str, *, irreversible: bool) -> str:
-    """Whether a call can be undone, and if it can't, why."""
-    if irreversible:
-        return f"can't be undone: {_UNDO.get(action, 'no call takes it back')}"
-    return "a rollback sends what was before"
 
 
 def _reads(row: Row, operation: Operation) -> str:

@@ -10,10 +10,11 @@ from reconciler.errors import UsageError
 from reconciler.operations import BY_ACTION, Operation
 from reconciler.plan import Plan, Step
 from reconciler.render.accessview import AccessView
-from reconciler.render.answerwords import answers_to, undo_words
+from reconciler.render.answerwords import answers_to
 from reconciler.render.escape import copyable, terminal
 from reconciler.render.layout import WIDTH, Line, Piece, flow, labelled, painter, unit, words
 from reconciler.render.view import StepView, access_of_products, view_step
+from reconciler.render.words import undo_words
 
 
 def explain_to_text(plan: Plan, number: int | None = None, *, color: bool = False, width: int = WIDTH) -> Iterator[str]:

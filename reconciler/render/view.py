@@ -14,7 +14,6 @@ from typing import Final
 from reconciler.instants import Minute
 from reconciler.plan import TAKING, AccountPlan, FieldChange, Finding, Plan, Refusal, Step, Unmanaged
 from reconciler.render.accessview import AccessView, access_of
-from reconciler.render.answerwords import undo_words
 from reconciler.render.counts import Counts, count_plan, outcomes_of
 from reconciler.render.next_command import Invocation, Next, next_command
 from reconciler.render.words import (
@@ -30,6 +29,7 @@ from reconciler.render.words import (
     minute_words,
     place,
     plan_minute,
+    undo_words,
     value_words,
     verb,
 )

@@ -25,6 +25,15 @@ IMPACT_WORDS: Final = MappingProxyType(
     }
 )
 
+#: Why a call can't be undone.
+_UNDO: Final = {
+    "reactivate": "no call cancels a user product again",
+    "subscription_number": "no call brings back an empty number",
+    "sync_address": "what it overwrites isn't known here",
+    "sync_subscriptions": "what it overwrites isn't known here",
+    "update": "what it was before isn't known, or is nothing that a call can set",
+}
+
 #: What is asked of the reviewer when a guard refuses.
 GUARD_ADVICE: Final = MappingProxyType(
     {
@@ -98,6 +107,13 @@ def _window_words(window: Window, now: Minute) -> str:
     start, end = window
     begins = f"from {day_text(start)} " if start is not None and start > now else ""
     return begins + ("without end" if end is None else f"until {day_text(end)}")
+
+
+def undo_words(action: str, *, irreversible: bool) -> str:
+    """Whether a call can be undone, and if it can't, why."""
+    if irreversible:
+        return f"can't be undone: {_UNDO.get(action, 'no call takes it back')}"
+    return "a rollback sends what was before"
 
 
 def value_words(field: str, value: str, body: Mapping[str, str]) -> str:
