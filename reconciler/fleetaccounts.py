@@ -11,7 +11,7 @@ from reconciler.canonical import Json
 from reconciler.errors import ReconcilerError
 from reconciler.instants import Minute, minute_of
 from reconciler.manifests.cache import Compared
-from reconciler.manifests.facts import Row
+from reconciler.manifests.facts import Row, wanted_from
 from reconciler.manifests.files import ManifestFile
 from reconciler.manifests.rebuilding import account_at
 from reconciler.manifests.settled import Settled
@@ -70,7 +70,8 @@ def elsewhere(facts: Compared, record: KnownRecord | None) -> set[str]:
         known = {product.get("user_product_id") for product in held}
     except UNREADABLE:
         return set()  # whoever plans it says so
-    return {product[1] for product in json.loads(facts.wanted)[1]} - known - {None}
+    _, products = wanted_from(facts.wanted)
+    return {product["user_product_id"] for product in products if "user_product_id" in product} - known
 
 
 def asked_of(context: PlanContext, asked: Sequence[Asked]) -> list[Settled | None]:

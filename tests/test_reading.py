@@ -155,7 +155,7 @@ def readable_by_all(fleet):
     fleet.plan()
     with sqlite3.connect(fleet.cache) as connection:
         connection.execute("UPDATE settled SET outcome = NULL, rest = NULL")
-        connection.execute("UPDATE rows SET wanted = '[{},[]]'")
+        connection.execute("UPDATE rows SET wanted = '{}'")
     fleet.cache.chmod(0o644)
 
 

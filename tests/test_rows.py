@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fleets import fleets
-from support.planning import account_id, moment, want, wants
+from support.planning import account_id, has, have, moment, want, wants
 from support.written import document
 
+from reconciler import canonical
 from reconciler.errors import InvalidInput
 from reconciler.instants import Moment, parse_declared
 from reconciler.manifests.desired import load_file
-from reconciler.manifests.facts import CLAIM_KINDS, claim_key, digest_of, facts_of, id_key
+from reconciler.manifests.facts import CLAIM_KINDS, claim_key, digest_of, facts_of, id_key, wanted_from
 from reconciler.manifests.files import ManifestFile
 from reconciler.manifests.rebuilding import part_of, rebuild
 from reconciler.manifests.rows import claims_of_bytes, rows_of_bytes, rows_of_files
-from reconciler.model import DeclaredAccount, DeclaredProduct, Source
+from reconciler.model import PRODUCT_FIELDS, DeclaredAccount, DeclaredProduct, Source, known_product_json
 
 PRODUCT = want(
     "a", user="ua", state="activated", type="limited", frm="2020-01-01", to="2030-01-01", number="1", protect=True
@@ -83,11 +84,22 @@ def test_order_and_places_make_no_difference():
 
 def test_what_is_wanted_stands_in_the_order_of_what_is_known():
     products = (want("b", user="a"), want("a", user="b"), want(None, user="z"), want("a", user="a"))
-    (sync, listed) = json.loads(facts_of(replace(FULL, user_products=products)).wanted)
+    sync, listed = wanted_from(facts_of(replace(FULL, user_products=products)).wanted)
     assert list(sync) == ["address", "subscriptions"]
-    assert [tuple(each[:2]) for each in listed] == sorted(
+    assert [(each.get("product_id"), each.get("user_product_id")) for each in listed] == sorted(
         ((each.product_id, each.user_product_id) for each in products), key=lambda ids: (ids[0] or "", ids[1] or "")
     )
+
+
+def test_what_is_wanted_is_written_as_it_will_be_known():
+    product = replace(PRODUCT, subscription_number='a"},{\n"b,é')
+    known = has("x", have(PRODUCT.product_id)).user_products[0]
+    values = {name: getattr(product, name) for name in PRODUCT_FIELDS}
+    values |= {name: value.minute for name, value in values.items() if isinstance(value, Moment)}
+    known = replace(known, product_id=product.product_id, user_product_id=product.user_product_id, **values)
+    _, line = facts_of(replace(FULL, user_products=(product,))).wanted.split("\n")
+    assert line == canonical.dumps(known_product_json(known))
+    assert wanted_from(f"{{}}\n{line}\n{line}")[1] == [json.loads(line)] * 2
 
 
 def test_what_is_only_told_or_sent_isn_t_among_what_is_wanted():

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Position, Severity
-from reconciler.manifests.facts import CUSTOMER_NUMBER, SUBSCRIPTION_NUMBER, USER_PRODUCT
+from reconciler.manifests.facts import CUSTOMER_NUMBER, SUBSCRIPTION_NUMBER, USER_PRODUCT, wanted_from
 from reconciler.manifests.fleet import Fleet
 from reconciler.manifests.uniqueness import repeated
 
@@ -58,11 +58,10 @@ def _claimed(wanted: str, rest: str) -> Iterator[tuple[int, str]]:
     number = json.loads(rest)[0]
     if number is not None:
         yield CUSTOMER_NUMBER, number
-    for _, user_product_id, *_, subscription_number in json.loads(wanted)[1]:
-        if user_product_id is not None:
-            yield USER_PRODUCT, user_product_id
-        if subscription_number is not None:
-            yield SUBSCRIPTION_NUMBER, subscription_number
+    for product in wanted_from(wanted)[1]:
+        for kind, name in ((USER_PRODUCT, "user_product_id"), (SUBSCRIPTION_NUMBER, "subscription_number")):
+            if name in product:
+                yield kind, product[name]
 
 
 def _digest(kind: int, value: str) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from reconciler import canonical
@@ -67,12 +69,11 @@ def number_key(kind: int, value: str) -> int:
 
 
 class Facts(NamedTuple):
-    """All that is declared of an account but its id, as two JSON texts: equal declarations have equal ones.
+    """All that is declared of an account but its id, as two texts: equal declarations have equal ones.
 
-    ``wanted`` is what has to be known for nothing to be due: the syncs, and a list for each product (both ids, state,
-    subscription type, both ends as instants, subscription number; ``null`` for what isn't declared), in the order in
-    which known products stand. ``rest`` are customer number, owner, labels, and of each product both ends as they would
-    be sent and its protection.
+    ``wanted`` is what has to be known for nothing to be due: a line with the syncs and one for each product, as JSON
+    objects, written as known state is, in the order in which known products stand. ``rest`` is a JSON list of customer
+    number, owner, labels, and of each product both ends as they would be sent and its protection.
     """
 
     wanted: str
@@ -86,21 +87,34 @@ def facts_of(account: DeclaredAccount) -> Facts:
     sync = {kind: account.sync[kind] for kind in SYNC_KINDS if kind in account.sync}
     sent = [[_sent(product.valid_from), _sent(product.valid_to), product.protect] for product in products]
     return Facts(
-        canonical.dumps([sync, [_wanted(product) for product in products]]),
+        wanted_text(sync, map(_wanted, products)),
         canonical.dumps([account.customer_number, account.owner, labels, sent]),
     )
 
 
-def _wanted(product: DeclaredProduct) -> list[canonical.Json]:
-    return [
-        product.product_id,
-        product.user_product_id,
-        product.state,
-        product.subscription_type,
-        _known(product.valid_from),
-        _known(product.valid_to),
-        product.subscription_number,
-    ]
+def wanted_text(sync: Mapping[str, str], products: Iterable[Mapping[str, str]]) -> str:
+    """What has to be known, as text."""
+    return "\n".join([canonical.dumps(sync), *map(canonical.dumps, products)])
+
+
+def wanted_from(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """The syncs and the products behind `wanted_text`."""
+    # A line break inside a value is written otherwise.
+    sync, *products = json.loads(f"[{text.replace(chr(10), ',')}]")
+    return sync, products
+
+
+def _wanted(product: DeclaredProduct) -> dict[str, str]:
+    wanted = {
+        "product_id": product.product_id,
+        "user_product_id": product.user_product_id,
+        "state": product.state,
+        "subscription_type": product.subscription_type,
+        "valid_from": _known(product.valid_from),
+        "valid_to": _known(product.valid_to),
+        "subscription_number": product.subscription_number,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _known(moment: Moment | None) -> str | None:

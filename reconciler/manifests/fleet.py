@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from reconciler.diagnostics import Diagnostic, Position, sort_key
 from reconciler.instants import Minute
 from reconciler.manifests.cache import Cache
-from reconciler.manifests.facts import Row
+from reconciler.manifests.facts import Row, wanted_from
 from reconciler.manifests.files import Folder, ManifestFile
 from reconciler.manifests.findings import findings_from
 from reconciler.manifests.fleetdigest import FleetDigest
@@ -101,7 +101,10 @@ class Fleet:
     def outlines(self) -> Iterator[DeclaredAccount]:
         """All accounts in their order with nothing but their ids, customer numbers and those of their products."""
         for _, account_id, wanted, rest in self.cache.described():
-            products = tuple(DeclaredProduct(_NOWHERE, each[0], each[1]) for each in json.loads(wanted)[1])
+            products = tuple(
+                DeclaredProduct(_NOWHERE, each.get("product_id"), each.get("user_product_id"))
+                for each in wanted_from(wanted)[1]
+            )
             yield DeclaredAccount(account_id, _NOWHERE, json.loads(rest)[0], user_products=products)
 
     def claiming(self) -> Iterator[tuple[str, int, str, str]]:

@@ -22,6 +22,7 @@ from reconciler.manifests.facts import (
     endings_of,
     id_key,
     number_key,
+    wanted_text,
 )
 from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Source
 from reconciler.predicates import accepts
@@ -122,17 +123,15 @@ def _row(root: Any, account: dict[str, Any], place: Place, claims: array[int]) -
         if found is None:
             return None
         products.append(found)
-    ids = [wanted[0] for wanted, _ in products if wanted[0] is not None]
-    if len(set(ids)) < len(ids):
-        return None
     if len(products) > 1:
+        ids = [wanted["product_id"] for wanted, _ in products if "product_id" in wanted]
+        if len(set(ids)) < len(ids):
+            return None
         products.sort(key=_quick_order)
     facts = Facts(
-        canonical.dumps(
-            [
-                {kind: sync[kind] for kind in SYNC_KINDS if kind in sync} if sync is not None else {},
-                [wanted for wanted, _ in products],
-            ]
+        wanted_text(
+            {kind: sync[kind] for kind in SYNC_KINDS if kind in sync} if sync is not None else {},
+            [wanted for wanted, _ in products],
         ),
         canonical.dumps(
             [
@@ -190,8 +189,8 @@ def _has_other_reading(text: str) -> bool:
 
 def _quick_product(
     product: Any, node: Any, keys: list[int], ends: list[tuple[Minute, str, int, int]]
-) -> tuple[list[Any], list[Any]] | None:
-    """Both lists of a product in `Facts`; ``None`` if there is something to say about it.
+) -> tuple[dict[str, str], list[Any]] | None:
+    """What is wanted and what is sent of a product, as in `Facts`; ``None`` if there is something to say about it.
 
     Its claims are added to ``keys``, the end of an activated one's window to ``ends``.
     """
@@ -209,10 +208,12 @@ def _quick_product(
     if end and state == "activated":
         mark = node.value[list(product).index("valid_to")][1].start_mark
         ends.append((end[0], end[1], mark.line + 1, mark.column + 1))
+    sent = [start and start[1], end and end[1], "protect" in product and product["protect"]]
     product_id = product_id and product_id.lower()
-    wanted = [product_id, user_product_id, state, kind, start and start[2], end and end[2], number]
-    return wanted, [start and start[1], end and end[1], "protect" in product and product["protect"]]
+    values = (product_id, user_product_id, state, kind, start and start[2], end and end[2], number)
+    return {name: value for name, value in zip(_PRODUCT_KEYS, values, strict=True) if value is not None}, sent
 
 
-def _quick_order(product: tuple[list[Any], list[Any]]) -> tuple[str, str]:
-    return (product[0][0] or "", product[0][1] or "")
+def _quick_order(product: tuple[dict[str, str], list[Any]]) -> tuple[str, str]:
+    wanted, _ = product
+    return (wanted.get("product_id", ""), wanted.get("user_product_id", ""))
