@@ -326,6 +326,7 @@ def test_claims_are_told_by_the_generation_in_which_they_were_put(cache):
     old, new = claimed(until=generation), claimed(after=generation)
     assert (len(every), len(old), len(new)) == (4, 2, 4)
     assert claimed() == sorted([*old, *new])
+    assert cache.claim_count() == 6
     assert (claimed(after=cache.generation), claimed(until=0)) == ([], [])
 
 

@@ -45,6 +45,8 @@ _LOG_CHANGED: Final = (
 #: Later than any generation.
 _FOREVER: Final = 1 << 62
 _COMPARED: Final = "rows.id, account_id, digest, products, wanted"
+#: Bytes of a claim's number.
+_CLAIM: Final = 8
 _UNSIGNED: Final = (None,) * 5
 
 
@@ -282,6 +284,11 @@ class Cache:
             numbers = array("Q")
             numbers.frombytes(data)
             yield folder, entry, numbers
+
+    def claim_count(self) -> int:
+        """How many claims there are."""
+        sql = "SELECT coalesce(sum(length(claims)), 0) FROM files WHERE id IN (SELECT file FROM present)"
+        return int(self.execute(sql).fetchone()[0]) // _CLAIM
 
     def claim_numbers(self, *, after: int = -1, until: int = _FOREVER) -> Iterator[array[int]]:
         """The numbers of all claims, of some files at a time: those put after one generation, until another one."""

@@ -71,7 +71,7 @@ def _digest(kind: int, value: str) -> tuple[int, int]:
 
 def clashes(shards: Sequence[Claims]) -> Iterator[Diagnostic]:
     """A finding for each claim of one shard that another one makes, too, as `duplicates` has it within one."""
-    keys = repeated(lambda: (claims.high for claims in shards))
+    keys = repeated(lambda: (claims.high for claims in shards), sum(len(claims.high) for claims in shards))
     found: dict[tuple[int, int], list[tuple[Position, int]]] = defaultdict(list)
     for number, claims in enumerate(shards):
         for place, high in enumerate(claims.high):

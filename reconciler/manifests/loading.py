@@ -241,7 +241,7 @@ class _Loading:
 
         numbers = self._cache.claim_numbers
         if kept is None or kept.crossed != _NOTHING:
-            keys = repeated(numbers)
+            keys = repeated(numbers, self._cache.claim_count())
         else:
             # Nothing was: so one of the two places is in a file that changed since.
             keys = repeated_in(

@@ -52,8 +52,9 @@ def duplicates(claims: Iterable[Claim]) -> Iterator[Diagnostic]:
 
 def repeated_in(new: Numbers, old: Numbers, *, everywhere: Numbers) -> frozenset[int]:
     """The numbers that stand more than once ``everywhere``, which is ``new`` and ``old``; in ``old`` none does."""
-    if sum(map(len, new())) > _AT_ONCE:
-        return repeated(everywhere)
+    total = sum(map(len, new()))
+    if total > _AT_ONCE:
+        return repeated(everywhere, total + sum(map(len, old())))
     seen: set[int] = set()
     found: set[int] = set()
     for each in new():
@@ -66,9 +67,8 @@ def repeated_in(new: Numbers, old: Numbers, *, everywhere: Numbers) -> frozenset
     return frozenset(found)
 
 
-def repeated(numbers: Numbers) -> frozenset[int]:
-    """The numbers (of 64 bits) that stand more than once in all the arrays that ``numbers`` goes through."""
-    total = sum(map(len, numbers()))
+def repeated(numbers: Numbers, total: int) -> frozenset[int]:
+    """The numbers that stand more than once in all the arrays that ``numbers`` goes through; ``total`` are there."""
     parts = total // _AT_ONCE + 1
     found: set[int] = set()
     for part in range(parts):
