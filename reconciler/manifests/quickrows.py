@@ -22,7 +22,6 @@ from reconciler.manifests.facts import (
     endings_of,
     id_key,
     number_key,
-    wanted_text,
 )
 from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Source
 from reconciler.predicates import accepts
@@ -124,21 +123,19 @@ def _row(root: Any, account: dict[str, Any], place: Place, claims: array[int]) -
             return None
         products.append(found)
     if len(products) > 1:
-        ids = [wanted["product_id"] for wanted, _ in products if "product_id" in wanted]
+        ids = [product_id for (product_id, _), _, _ in products if product_id]
         if len(set(ids)) < len(ids):
             return None
-        products.sort(key=_quick_order)
+        products.sort(key=_ids)
+    syncs = canonical.dumps({kind: sync[kind] for kind in SYNC_KINDS if kind in sync}) if sync else "{}"
     facts = Facts(
-        wanted_text(
-            {kind: sync[kind] for kind in SYNC_KINDS if kind in sync} if sync is not None else {},
-            [wanted for wanted, _ in products],
-        ),
+        "\n".join([syncs, *[wanted for _, wanted, _ in products]]),
         canonical.dumps(
             [
                 number,
                 account.get("owner"),
-                {name: labels[name] for name in sorted(labels)} if labels is not None else {},
-                [sent for _, sent in products],
+                {name: labels[name] for name in sorted(labels)} if labels else {},
+                [sent for _, _, sent in products],
             ]
         ),
     )
@@ -189,8 +186,8 @@ def _has_other_reading(text: str) -> bool:
 
 def _quick_product(
     product: Any, node: Any, keys: list[int], ends: list[tuple[Minute, str, int, int]]
-) -> tuple[dict[str, str], list[Any]] | None:
-    """What is wanted and what is sent of a product, as in `Facts`; ``None`` if there is something to say about it.
+) -> tuple[tuple[str, str], str, list[Any]] | None:
+    """Both ids of a product, what is wanted and what is sent of it; ``None`` if there is something to say about it.
 
     Its claims are added to ``keys``, the end of an activated one's window to ``ends``.
     """
@@ -210,10 +207,12 @@ def _quick_product(
         ends.append((end[0], end[1], mark.line + 1, mark.column + 1))
     sent = [start and start[1], end and end[1], "protect" in product and product["protect"]]
     product_id = product_id and product_id.lower()
+    if number is not None and not (number.isascii() and number.isalnum()):
+        number = canonical.dumps(number)[1:-1]  # the one value in which a character may be written otherwise
     values = (product_id, user_product_id, state, kind, start and start[2], end and end[2], number)
-    return {name: value for name, value in zip(_PRODUCT_KEYS, values, strict=True) if value is not None}, sent
+    pairs = [f'"{name}":"{value}"' for name, value in zip(_PRODUCT_KEYS, values, strict=True) if value is not None]
+    return (product_id or "", user_product_id or ""), "{" + ",".join(pairs) + "}", sent
 
 
-def _quick_order(product: tuple[dict[str, str], list[Any]]) -> tuple[str, str]:
-    wanted, _ = product
-    return (wanted.get("product_id", ""), wanted.get("user_product_id", ""))
+def _ids(product: tuple[tuple[str, str], str, list[Any]]) -> tuple[str, str]:
+    return product[0]
