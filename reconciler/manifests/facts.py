@@ -131,5 +131,8 @@ def digest_of(account_id: str, facts: Facts) -> bytes:
 
 
 def endings_of(ends: list[tuple[Minute, str, int, int]]) -> tuple[Minute | None, str | None]:
-    """The first of some ends (minute, text, line, column), and all of them as JSON."""
-    return (min(ends)[0], canonical.dumps(ends)) if ends else (None, None)
+    """The first of some ends (minute, text as it is sent, line, column), and all of them as JSON."""
+    if not ends:
+        return None, None
+    texts = [f'[{minute},"{text}",{line},{column}]' for minute, text, line, column in ends]
+    return min(ends)[0], f"[{','.join(texts)}]"
