@@ -31,6 +31,7 @@ _RFC3339: Final = re.compile(
     _DATE + r"[Tt]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
 _USUAL: Final = re.compile(_DATE + r"(?: [0-9]{2}:[0-9]{2} [+-][0-9]{4}|T[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2}))")
+_INSTANT: Final = re.compile(_DATE + r"T[0-9]{2}:[0-9]{2}(?::[0-5][0-9])?Z")
 _NO_OFFSET: Final = re.compile(_DATE + r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::[0-9]{2}(?:\.[0-9]+)?)?)?")
 _KNOWN: Final = re.compile(
     _DATE + r"[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)? ?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))"
@@ -113,6 +114,22 @@ def parse_known(text: str) -> Minute:
 
     Takes RFC 3339 with or without seconds and fraction, and Payway's form. Raises `BadTime`.
     """
+    minute = _usual_instant(text)
+    return _any_known(text) if minute is None else minute
+
+
+def _usual_instant(text: str) -> Minute | None:
+    """The minute of a text that `instant_text` or `short_text` makes; ``None`` for what deserves a closer look."""
+    if _INSTANT.fullmatch(text) is None or not "0001" < text[:4] < "9999":
+        return None
+    try:
+        since = datetime.fromisoformat(text[:16]) - _EPOCH_IN_UTC
+    except ValueError:
+        return None
+    return since.days * _DAY + since.seconds // 60
+
+
+def _any_known(text: str) -> Minute:
     match = _KNOWN.fullmatch(text)
     if match is None:
         raise BadTime("bad-time", f"{_shown(text)} isn't a time with an offset", f"write it as {FORMS}")
@@ -146,7 +163,7 @@ def clock_text(moment: datetime) -> str:
 
 def instant_text(minute: Minute) -> str:
     """An instant as ``2026-11-24T10:00:00Z``: the form of snapshots and plans."""
-    return (_EPOCH_IN_UTC + timedelta(minutes=minute)).isoformat() + "Z"
+    return _date_time(minute, "T") + ":00Z"
 
 
 def short_text(minute: Minute) -> str:
@@ -156,8 +173,7 @@ def short_text(minute: Minute) -> str:
 
 def day_text(minute: Minute) -> str:
     """An instant for people: the day alone at midnight UTC, else with the time, as ``2026-11-24 10:00 UTC``."""
-    text = short_text(minute)
-    return text[:10] if minute % _DAY == 0 else f"{text[:10]} {text[11:16]} UTC"
+    return _date_time(minute, " ") + " UTC" if minute % _DAY else _date(minute // _DAY)
 
 
 def payway_text(minute: Minute, offset: int) -> str:
@@ -167,8 +183,13 @@ def payway_text(minute: Minute, offset: int) -> str:
 
 def offset_of(text: str) -> int:
     """The offset (minutes) that ends a text in Payway's form."""
-    sign = -1 if text[-5] == "-" else 1
-    return sign * (int(text[-4:-2]) * 60 + int(text[-2:]))
+    return _minutes_east(text[-5], text[-4:])
+
+
+@lru_cache(maxsize=256)
+def _minutes_east(sign: str, digits: str) -> int:
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return -minutes if sign == "-" else minutes
 
 
 def _shown(text: str) -> str:
@@ -176,15 +197,30 @@ def _shown(text: str) -> str:
 
 
 def _payway_text(local: Minute, offset: int) -> str:
+    return f"{_date_time(local, ' ')} {_offset_text(offset)}"
+
+
+@lru_cache(maxsize=256)
+def _offset_text(offset: int) -> str:
     sign = "-" if offset < 0 else "+"
     hours, minutes = divmod(abs(offset), 60)
-    return f"{_date_time(local, ' ')} {sign}{hours:02d}{minutes:02d}"
+    return f"{sign}{hours:02d}{minutes:02d}"
 
 
 def _date_time(minute: Minute, between: str) -> str:
     days, rest = divmod(minute, _DAY)
-    hours, minutes = divmod(rest, 60)
-    return f"{date.fromordinal(days + _EPOCH_DAY).isoformat()}{between}{hours:02d}:{minutes:02d}"
+    return f"{_date(days)}{between}{_clock(rest)}"
+
+
+# Kept apart: a fleet knows many minutes, but few days, and a day has few minutes.
+@lru_cache(maxsize=4096)
+def _date(days: int) -> str:
+    return date.fromordinal(days + _EPOCH_DAY).isoformat()
+
+
+@lru_cache(maxsize=_DAY)
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _local_minute(match: re.Match[str], text: str) -> Minute:

@@ -280,3 +280,39 @@ def test_usual_times_go_the_short_way(local, offset):
     ):
         assert the_short_way(text) == the_long_way(text)
     assert the_short_way(f"{local.isoformat()[:16]}Z") == the_long_way(f"{local.isoformat()[:16]}Z")
+
+
+def known_the_long_way(text: str):
+    try:
+        return instants._any_known(text)
+    except BadTime as error:
+        return error.rule
+
+
+def test_the_short_way_to_a_known_time_says_what_the_long_way_says():
+    found = 0
+    for day, clock, end in product(DATES, [*CLOCKS, "12:00:59", "23:59:60"], ["Z", "z", " Z", "", "+00:00", "Z\n"]):
+        for text in (f"{day}T{clock}{end}", f"{day} {clock}{end}"):
+            short = instants._usual_instant(text)
+            assert short is None or short == known_the_long_way(text), text
+            found += short is not None
+    assert found > 80
+
+
+@given(
+    st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2})?( ?[+-][0-9]{2}:?[0-9]{2}|[Zz])\n?")
+    | st.builds("{}-{}-{}T{}:{}:{}Z".format, *[st.text("0123456789٠²", min_size=2, max_size=2)] * 6)
+)
+def test_no_text_makes_the_short_way_to_a_known_time_say_something_else(text):
+    found = instants._usual_instant(text)
+    assert found is None or found == known_the_long_way(text)
+
+
+@given(st.integers(-1_034_000_000, 4_221_000_000))
+def test_instants_are_read_the_short_way_and_written_as_datetime_writes_them(minute):
+    moment = (EPOCH + timedelta(minutes=minute)).replace(tzinfo=None)
+    assume(2 <= moment.year <= 9998)
+    assert instants.short_text(minute) == moment.isoformat(timespec="minutes") + "Z"
+    assert instants.instant_text(minute) == moment.isoformat() + "Z"
+    for text in (instants.instant_text(minute), instants.short_text(minute)):
+        assert instants._usual_instant(text) == minute

@@ -14,8 +14,7 @@ from reconciler.render.words import access_words
 class AccessView:
     """The access to one product before and after the account's steps.
 
-    ``lost`` and ``gained`` say when, such as ``from now until 2040-05-01``; "" for nothing, and where the access
-    before or after isn't known.
+    ``windows`` are that before and after, as seen from ``now``.
     """
 
     product_id: str | None
@@ -23,8 +22,19 @@ class AccessView:
     before: str
     after: str
     windows: tuple[Windows, Windows]
-    lost: str
-    gained: str
+    now: Minute
+
+    @property
+    def lost(self) -> str:
+        """When access is lost, such as ``from now until 2040-05-01``; "" if it never is, or if that isn't known."""
+        before, after = self.windows
+        return _beyond(before, after, self.now)
+
+    @property
+    def gained(self) -> str:
+        """When access is gained; "" if it never is, or if that isn't known."""
+        before, after = self.windows
+        return _beyond(after, before, self.now)
 
     @property
     def changes(self) -> bool:
@@ -34,8 +44,9 @@ class AccessView:
     @property
     def taken(self) -> str:
         """What a step that takes access takes in the end, in words; never "", for that is what a reviewer asks."""
-        if self.lost:
-            return f"lost {self.lost}"
+        lost = self.lost
+        if lost:
+            return f"lost {lost}"
         return "nothing is lost in the end" if None not in self.windows else "from when isn't known here"
 
 
@@ -48,8 +59,7 @@ def access_of(account: AccountPlan, now: Minute) -> tuple[AccessView, ...]:
             before=access_words(product.before, now),
             after=access_words(product.after, now),
             windows=(product.before, product.after),
-            lost=_beyond(product.before, product.after, now),
-            gained=_beyond(product.after, product.before, now),
+            now=now,
         )
         for product in account.user_products
     )

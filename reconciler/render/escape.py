@@ -42,6 +42,8 @@ def terminal(value: str) -> str:
 
     So no value can lay out columns of its own.
     """
+    if value.isascii() and value.isprintable() and "::" not in value and "##" not in value and "  " not in value:
+        return value  # as most are: nothing of what is done below would change it
     text = copyable(value)
     return re.sub(r" {2,}", " ", text) if "  " in text else text
 

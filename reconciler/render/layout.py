@@ -79,48 +79,59 @@ def unit(value: str, style: str = "", gap: int = 1) -> Piece:
     return Piece(terminal(value), style, gap)
 
 
-def flow(pieces: Iterable[Piece], *, lead: Line = (), hang: int = 0, width: int = WIDTH) -> Iterator[Line]:
+def flow(pieces: Iterable[Piece], *, lead: Line = (), hang: int = 0, width: int = WIDTH) -> Iterable[Line]:
     """Lay ``pieces`` out behind ``lead``; further lines are indented by ``hang`` columns."""
     pieces = tuple(pieces)
     whole = _one_line(pieces, lead, width)
-    return iter((whole,)) if whole is not None else _wrapped(pieces, lead, hang, width)
+    return (whole,) if whole is not None else _wrapped(pieces, lead, hang, width)
 
 
 def _one_line(pieces: Iterable[Piece], lead: Line, width: int) -> Line | None:
     """The one line that most pieces come to; ``None`` if it would be too wide."""
-    line = list(lead)
-    used = sum([columns(text) for text, _ in lead])
-    for number, (text, style, gap, _, _) in enumerate(pieces):
-        before = gap if number else 0
-        used += before + columns(text)
-        _append(line, " " * before + text, style)
-    return tuple(line) if used <= width else None
+    line = [*lead]
+    last = line[-1][1] if line else None
+    before = False
+    for text, style, gap, _, _ in pieces:
+        if before:
+            text = " " * gap + text
+        before = True
+        if style == last:
+            line[-1] = (line[-1][0] + text, style)
+        else:
+            line.append((text, style))
+            last = style
+    return tuple(line) if columns(_text(line)) <= width else None
 
 
 def _wrapped(pieces: Iterable[Piece], lead: Line, hang: int, width: int) -> Iterator[Line]:
-    line = list(lead)
-    used = sum([columns(text) for text, _ in lead])
+    line = [*lead]
+    used = columns(_text(line))
     empty = True
-    for text, style, gap in _parts(pieces, width - hang):
+    for text, style, gap, wide in _parts(pieces, width - hang):
         before = 0 if empty else gap
-        wide = columns(text)
         if (not empty or used > hang) and used + before + wide > width:
             yield tuple(line)
             line, used, before = [(" " * hang, "")], hang, 0
-        _append(line, " " * before + text, style)
+        shown = " " * before + text
+        if line and line[-1][1] == style:
+            line[-1] = (line[-1][0] + shown, style)
+        else:
+            line.append((shown, style))
         used += before + wide
         empty = False
     yield tuple(line)
 
 
-def _parts(pieces: Iterable[Piece], room: int) -> Iterator[tuple[str, str, int]]:
-    """What stays on one line each, with its style and gap; none that may be cut is wider than ``room`` columns."""
+def _parts(pieces: Iterable[Piece], room: int) -> Iterator[tuple[str, str, int, int]]:
+    """What stays on one line each, with its style, gap and columns; none that may be cut is wider than ``room``."""
     for whole, style, gap, breakable, wraps in pieces:
         for text in _WORD.findall(whole) if wraps else (whole,):
-            if breakable and columns(text) > room:
-                yield from ((part, style, 0 if number else gap) for number, part in enumerate(_cut(text, room)))
+            wide = columns(text)
+            if breakable and wide > room:
+                for number, part in enumerate(_cut(text, room)):
+                    yield part, style, 0 if number else gap, columns(part)
             else:
-                yield text, style, gap
+                yield text, style, gap, wide
 
 
 def _cut(text: str, room: int) -> Iterator[str]:
@@ -135,7 +146,7 @@ def _cut(text: str, room: int) -> Iterator[str]:
     yield part
 
 
-def labelled(label: str, pieces: Iterable[Piece], indent: int, width: int, column: int = LABEL) -> Iterator[Line]:
+def labelled(label: str, pieces: Iterable[Piece], indent: int, width: int, column: int = LABEL) -> Iterable[Line]:
     """``label`` in its column, then the pieces, wrapped below their own start."""
     return flow(pieces, lead=_label(label, indent, column), hang=indent + column, width=width)
 
@@ -143,13 +154,6 @@ def labelled(label: str, pieces: Iterable[Piece], indent: int, width: int, colum
 @lru_cache(maxsize=256)
 def _label(label: str, indent: int, column: int) -> Line:
     return ((" " * indent + label.ljust(column), "label"),)
-
-
-def _append(line: list[Span], text: str, style: str) -> None:
-    if line and line[-1][1] == style:
-        line[-1] = (line[-1][0] + text, style)
-    else:
-        line.append((text, style))
 
 
 def columns(text: str) -> int:
@@ -163,7 +167,11 @@ def painter(*, color: bool) -> Painter:
 
 
 def _plain(line: Line) -> str:
-    return "".join([text for text, _ in line]).rstrip()
+    return _text(line).rstrip()
+
+
+def _text(line: Iterable[Span]) -> str:
+    return "".join([text for text, _ in line])
 
 
 def _painted(line: Line) -> str:

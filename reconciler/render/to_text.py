@@ -106,8 +106,9 @@ def _account(account: AccountView, digits: int, width: int) -> Iterator[Line]:
             *words(access.after),
         ]
         yield from labelled("access", pieces, 2, width, 8)
-        if access.lost:
-            yield from labelled("", words(f"lost {access.lost}", "revoke"), 2, width, 8)
+        lost = access.lost
+        if lost:
+            yield from labelled("", words(f"lost {lost}", "revoke"), 2, width, 8)
     yield ()
     for step in account.steps:
         yield from step_lines(step, digits, width)

@@ -77,7 +77,8 @@ def place(source: Source) -> str:
 
 def minute_words(minute: Minute) -> str:
     """An instant as ``2026-12-01 00:00 UTC``."""
-    return short_text(minute).replace("T", " ").replace("Z", " UTC")
+    text = short_text(minute)
+    return f"{text[:10]} {text[11:16]} UTC"
 
 
 def clock_words(text: str) -> str:
@@ -99,8 +100,8 @@ def access_words(windows: tuple[Window, ...] | None, now: Minute) -> str:
     """Windows of access in words, as seen from ``now``: the past is over."""
     if windows is None:
         return UNKNOWN_TEXT
-    left = [window for window in windows if window[1] is None or window[1] > now]
-    return " and ".join(_window_words(window, now) for window in left) or "none"
+    left = [_window_words(window, now) for window in windows if window[1] is None or window[1] > now]
+    return " and ".join(left) or "none"
 
 
 def _window_words(window: Window, now: Minute) -> str:

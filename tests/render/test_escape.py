@@ -13,6 +13,7 @@ from reconciler.render.escape import (
     command_message,
     command_property,
     comment,
+    copyable,
     fenced,
     html_code,
     terminal,
@@ -65,6 +66,11 @@ def test_shown_text_has_no_character_that_acts_or_hides(value):
     for shown in (visible(value), terminal(value), command_message(value), command_property(value)):
         assert all(unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
         assert len(shown.splitlines()) <= 1
+
+
+@given(ANY_TEXT | MARKUP | st.text(":# a[é\x00", max_size=12))
+def test_what_a_terminal_shows_is_what_can_be_copied_but_for_runs_of_spaces(value):
+    assert terminal(value) == re.sub(" {2,}", " ", copyable(value))
 
 
 @given(ANY_TEXT)
