@@ -37,7 +37,8 @@ _METHOD = """\
   fleet was read through before the first round. **Warm** is the same command again. **1 % changed** is the same after
   1 % of the accounts were declared anew: in few files where a file holds 1,000, in 1 % of the files where it holds one.
 - The **raw load** is `yaml.load_all` with `CSafeLoader` over the same files on one core in a process of its own, which
-  reads them and keeps nothing; the start of Python and the imports are not counted.
+  reads them and keeps nothing; the start of Python and the imports are not counted. Two of it at once tell what a
+  second core gives: on a machine of one's own, twice as much; on a shared one less, and our plan uses both.
 - Each round runs everything once, in turns. Times are medians of the rounds, ratios are medians of the rounds' own
   ratios, memory is the highest of all rounds: the largest sum over all processes of a command at one moment (shared
   pages once), or the peak of its largest process if that is more.
@@ -249,14 +250,17 @@ def _machine(parts: Parts) -> str:
     busy = [name for name, part in parts.items() if (got := part.got()) is not None and got < 0.9]
     if busy:
         lines.append(f"**The machine was busy with something else** during {', '.join(busy)}: measure these again.\n\n")
-    lines.append(table(("part", "measured on", "at commit", "load", "its yardstick got"), _runs(parts), 3))
+    head = ("part", "measured on", "at commit", "load", "its yardstick got", "two of it at once did")
+    lines.append(table(head, _runs(parts), 3))
     lines.append('Again: `make bench SIZES="10k 100k 1M"`; in pieces: `make bench PARTS="startup octodns"`.\n')
     return "".join(lines)
 
 
-def _runs(parts: Parts) -> Iterator[tuple[str, str, str, str, str]]:
-    """When each part ran, how loaded the machine was, and how much of a core its one-core yardstick got."""
+def _runs(parts: Parts) -> Iterator[tuple[str, ...]]:
+    """When each part ran, how loaded the machine was, and what one and two cores gave its yardstick."""
     for name, part in parts.items():
         load = f"{min(part.load):.1f} to {max(part.load):.1f}" if part.load else "–"
         got = part.got()
-        yield name, part.machine["date"], part.machine["commit"], load, "–" if got is None else f"{got:.0%} of a core"
+        one = "–" if got is None else f"{got:.0%} of a core"
+        cores = part.cores()
+        yield name, part.machine["date"], part.machine["commit"], load, one, "–" if cores is None else f"{cores:.2f} ×"

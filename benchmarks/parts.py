@@ -75,6 +75,13 @@ class Workspace:
         took = {"seconds": told["reading"] + told["loading"], "loading": told["loading"], "whole": run.seconds}
         return run.data() | took
 
+    def both(self) -> dict[str, float]:
+        """What two cores give at the moment: the same load, done twice at once."""
+        out = self.folder / "raw.json"
+        command = [sys.executable, str(ROOT / "benchmarks" / "raw_load.py"), str(self.manifests), "2"]
+        run = measure(command, folder=self.folder, out=out)
+        return run.data() | {"seconds": json.loads(out.read_text(encoding="ascii"))["together"]}
+
     def fill(self, store: str = "stage") -> Measured:
         """Import known state into a new store."""
         for path in self.folder.glob(f".reconciler/{store}.db*"):
@@ -168,6 +175,7 @@ def _round(part: Part, space: Workspace, say: Say, *, extras: bool) -> None:
         say(f"  {name:18} {part.runs[name][-1]['seconds']:9.2f} s {part.memory(name) or 0:8.0f} MiB")
 
     add("raw", space.raw())
+    add("both", space.both())
     add("cold", space.plan(cold=True))
     digest = space.digest()
     add("warm", space.plan())

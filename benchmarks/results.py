@@ -55,6 +55,11 @@ class Part:
         runs = next((self.runs[name] for name in _YARDSTICKS if name in self.runs), None)
         return median(run["cpu"] / run.get("whole", run["seconds"]) for run in runs) if runs else None
 
+    def cores(self) -> float | None:
+        """How many times the work of one core two cores did at once; 2 on a machine with nothing else to do."""
+        value = self.ratio("raw", "both")
+        return None if value is None else 2 * value
+
     def ratio(self, over: str, under: str) -> float | None:
         """The median of the rounds' own ratios: what slows the machine down slows both sides of a round."""
         return _median_of(self, over, under, lambda one, other: one / other)

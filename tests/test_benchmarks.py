@@ -142,12 +142,13 @@ def test_settings_and_credentials_stay_outside(tmp_path, monkeypatch):
 def test_a_part_measures_plans_that_hold_what_they_should(tmp_path, layout):
     parts = module("parts")
     part = parts.planning(200, layout, 1, tmp_path, silent)
-    taken = {"raw", "import", "cold", "warm", "changed", "cold-snapshot", "validate"}
+    taken = {"raw", "both", "import", "cold", "warm", "changed", "cold-snapshot", "validate"}
     assert taken <= set(part.runs)
     assert [len(part.runs[name]) for name in ("raw", "cold", "warm", "changed")] == [1, 1, 1, 1]
     assert part.facts["accounts"] == 200
     assert part.facts["changed files"] == (1 if layout == "packed" else 2)
     assert part.ratio("cold", "raw") > 0
+    assert 0 < part.cores() < 4
     assert part.memory("cold") > 10
     # Each stage has a name that is still there, and together they are all of a plan.
     for kind, stages in part.facts["stages"].items():
@@ -238,6 +239,9 @@ def test_parts_come_back_as_they_were_kept(tmp_path):
 def test_ratios_are_those_of_the_rounds():
     part = some_parts()["plan-10k-packed"]
     assert part.ratio("cold", "raw") == pytest.approx(0.7)
+    assert part.cores() is None
+    part.runs["both"] = [run | {"seconds": run["seconds"] * 1.25} for run in part.runs["raw"]]
+    assert part.cores() == pytest.approx(1.6)
     assert part.value("cold") == pytest.approx(1.4)
     assert part.ratio("cold", "never") is None
 
