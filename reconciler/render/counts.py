@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -46,15 +47,15 @@ class Counts:
     warnings: int
 
 
-def count_plan(plan: Plan) -> Counts:
-    """The headline of ``plan``."""
+def count_plan(plan: Plan, outcomes: Mapping[str, str]) -> Counts:
+    """The headline of ``plan``, whose accounts are counted by their `outcomes_of`."""
     calls = Counter(step.action if step.action in BY_ACTION else "other" for step in plan.steps)
     impacts = Counter(step.impact for step in plan.steps)
     order = [operation.action for operation in OPERATIONS] + ["other"]
     return Counts(
         steps=len(plan.steps),
         calls=tuple((action, calls[action]) for action in order if calls[action]),
-        readers=_readers(plan),
+        readers=_readers(outcomes),
         impacts=tuple((impact, impacts[impact]) for impact in IMPACTS),
         taking=sum(step.impact in TAKING for step in plan.steps),
         irreversible=sum(not step.reversible for step in plan.steps),
@@ -94,8 +95,8 @@ def _number(plan: Plan, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _readers(plan: Plan) -> Readers:
-    found = Counter(outcomes_of(plan).values())
+def _readers(outcomes: Mapping[str, str]) -> Readers:
+    found = Counter(outcomes.values())
     return Readers(
         gain=found["grant"],
         longer=found["extend"],

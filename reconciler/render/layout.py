@@ -9,12 +9,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.render.escape import terminal
-
-if TYPE_CHECKING:
-    from rich.style import Style
 
 WIDTH: Final = 80
 
@@ -25,10 +22,14 @@ LABEL: Final = 15
 _LONGEST: Final = 2000
 
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:UTC|[+-][0-9]{4})"
+#: Letters of the west and the arrow between old and new: each takes one column.
+_NARROW: Final = re.compile(r"[\x00-\u02ff→]*")
 _WORD: Final = re.compile(rf"{_TIME}[^ ]*|[^ ]+")
 
 Span: TypeAlias = "tuple[str, str]"
 Line: TypeAlias = "tuple[Span, ...]"
+#: Text that stays on one line, its style, the spaces before it, and its columns.
+Part: TypeAlias = "tuple[str, str, int, int]"
 Painter: TypeAlias = "Callable[[Line], str]"
 
 #: What each style name looks like. The words beside it say the same, so nothing is lost without colour.
@@ -105,33 +106,44 @@ def _one_line(pieces: Iterable[Piece], lead: Line, width: int) -> Line | None:
 
 def _wrapped(pieces: Iterable[Piece], lead: Line, hang: int, width: int) -> Iterator[Line]:
     line = [*lead]
+    last = line[-1][1] if line else None
     used = columns(_text(line))
     empty = True
-    for text, style, gap, wide in _parts(pieces, width - hang):
-        before = 0 if empty else gap
-        if (not empty or used > hang) and used + before + wide > width:
-            yield tuple(line)
-            line, used, before = [(" " * hang, "")], hang, 0
-        shown = " " * before + text
-        if line and line[-1][1] == style:
-            line[-1] = (line[-1][0] + shown, style)
-        else:
-            line.append((shown, style))
-        used += before + wide
-        empty = False
+    for piece in pieces:
+        for text, style, gap, wide in _parts(piece, width - used, width - hang):
+            before = 0 if empty else gap
+            if used + before + wide > width and (used > hang or not empty):
+                yield tuple(line)
+                line, last, used, before = [(" " * hang, "")], "", hang, 0
+            shown = " " * before + text if before else text
+            if style == last:
+                line[-1] = (line[-1][0] + shown, style)
+            else:
+                line.append((shown, style))
+                last = style
+            used += before + wide
+            empty = False
     yield tuple(line)
 
 
-def _parts(pieces: Iterable[Piece], room: int) -> Iterator[tuple[str, str, int, int]]:
-    """What stays on one line each, with its style, gap and columns; none that may be cut is wider than ``room``."""
-    for whole, style, gap, breakable, wraps in pieces:
-        for text in _WORD.findall(whole) if wraps else (whole,):
-            wide = columns(text)
-            if breakable and wide > room:
-                for number, part in enumerate(_cut(text, room)):
-                    yield part, style, 0 if number else gap, columns(part)
-            else:
-                yield text, style, gap, wide
+def _parts(piece: Piece, left: int, room: int) -> Iterable[Part]:
+    """The parts of ``piece`` that stay on one line each: all of it if it fits into the ``left`` columns of this line.
+
+    None that may be cut is wider than ``room``, which is a whole line.
+    """
+    whole, style, gap, breakable, wraps = piece
+    wide = columns(whole)
+    if gap + wide <= left or not (wraps or breakable):
+        return ((whole, style, gap, wide),)
+    parts: list[Part] = []
+    for text in _WORD.findall(whole) if wraps else (whole,):
+        wide = columns(text)
+        if breakable and wide > room:
+            for number, part in enumerate(_cut(text, room)):
+                parts.append((part, style, 0 if number else gap, columns(part)))
+        else:
+            parts.append((text, style, gap, wide))
+    return parts
 
 
 def _cut(text: str, room: int) -> Iterator[str]:
@@ -158,7 +170,7 @@ def _label(label: str, indent: int, column: int) -> Line:
 
 def columns(text: str) -> int:
     """How many terminal columns ``text`` takes."""
-    return len(text) if text.isascii() else sum(map(_columns_of, text))
+    return len(text) if text.isascii() or _NARROW.fullmatch(text) else sum(map(_columns_of, text))
 
 
 def painter(*, color: bool) -> Painter:
@@ -175,22 +187,25 @@ def _text(line: Iterable[Span]) -> str:
 
 
 def _painted(line: Line) -> str:
-    from rich.color import ColorSystem
-
     left, painted = len(_plain(line)), []
     for text, name in line:
         shown = text[:left]
         left -= len(shown)
-        styled = bool(name) and bool(shown.strip())
-        painted.append(_style(name).render(shown, color_system=ColorSystem.STANDARD) if styled else shown)
+        if name and shown.strip():
+            before, after = _ansi(name)
+            shown = before + shown + after
+        painted.append(shown)
     return "".join(painted)
 
 
 @lru_cache(maxsize=64)
-def _style(name: str) -> Style:
+def _ansi(name: str) -> tuple[str, str]:
+    """What a terminal is sent before and after text of a style; nothing if there is no such style."""
+    from rich.color import ColorSystem
     from rich.style import Style
 
-    return Style.parse(STYLES.get(name, ""))
+    before, _, after = Style.parse(STYLES.get(name, "")).render("x", color_system=ColorSystem.STANDARD).partition("x")
+    return before, after
 
 
 @lru_cache(maxsize=4096)

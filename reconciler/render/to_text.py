@@ -6,7 +6,8 @@ wider than the given width unless it holds one value, such as a path, that must 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 
 from reconciler.plan import Plan, Unmanaged
@@ -20,6 +21,8 @@ from reconciler.render.words import counted
 FEW = 20
 
 _FINAL_WORDS = "! CAN'T BE UNDONE"
+_ACCOUNT = Piece("Account", "heading")
+_ARROW = Piece("→", "label")
 
 
 def plan_to_text(
@@ -48,28 +51,36 @@ def plan_to_text(
     return map(painter(color=color), chain.from_iterable(parts))
 
 
-def step_lines(step: StepView, digits: int, width: int) -> Iterator[Line]:
+def step_lines(step: StepView, digits: int, width: int) -> Iterable[Line]:
     """One step: its verb and impact, then a labelled line for each thing to know."""
     indent = digits + 4
-    lead = ((f"  {step.number:>{digits}}. ", "label"), (f"{step.sign} {terminal(step.verb):<25}", step.impact))
-    pieces = [unit(step.impact_words, step.impact)]
-    if step.irreversible:
-        pieces.append(Piece(_FINAL_WORDS, "final", gap=max(3, 20 - len(step.impact_words))))
-    yield from flow(pieces, lead=lead, hang=indent, width=width)
+    number, verb = (f"  {step.number:>{digits}}. ", "label"), (_verb(step.sign, step.verb), step.impact)
+    lines = [*flow(_impact(step), lead=(number, verb), hang=indent, width=width)]
     for label, value in (
         ("product", step.product_id),
         ("user product", step.user_product_id),
         ("customer", step.customer_number),
     ):
         if value is not None:
-            yield from labelled(label, [unit(value)], indent, width)
+            lines += labelled(label, (unit(value),), indent, width)
     for change in step.changes:
-        arrow = [*words(change.before, "quiet"), Piece("→", "label"), *words(change.after)]
-        yield from labelled(change.label, arrow, indent, width)
-    yield from labelled("why", words(step.reason), indent, width)
+        lines += labelled(change.label, (*words(change.before, "quiet"), _ARROW, *words(change.after)), indent, width)
+    lines += labelled("why", words(step.reason), indent, width)
     if step.deadline is not None:
-        yield from labelled("deadline", words(f"must be sent before {step.deadline}"), indent, width)
-    yield from labelled("from", [unit(step.place)], indent, width)
+        lines += labelled("deadline", words(f"must be sent before {step.deadline}"), indent, width)
+    lines += labelled("from", (unit(step.place),), indent, width)
+    return lines
+
+
+@lru_cache(maxsize=64)
+def _verb(sign: str, verb: str) -> str:
+    return f"{sign} {terminal(verb):<25}"
+
+
+def _impact(step: StepView) -> Iterator[Piece]:
+    yield unit(step.impact_words, step.impact)
+    if step.irreversible:
+        yield Piece(_FINAL_WORDS, "final", gap=max(3, 20 - len(step.impact_words)))
 
 
 def _head(view: PlanView, width: int) -> Iterator[Line]:
@@ -88,31 +99,32 @@ def _head(view: PlanView, width: int) -> Iterator[Line]:
     yield ()
 
 
-def _account(account: AccountView, digits: int, width: int) -> Iterator[Line]:
-    title = [Piece("Account", "heading"), unit(account.account_id, "heading")]
+def _account(account: AccountView, digits: int, width: int) -> Iterable[Line]:
+    title = [_ACCOUNT, unit(account.account_id, "heading")]
     if account.customer_number is not None:
-        title += [unit(f"customer {account.customer_number}", gap=3)]
-    yield from flow(title, hang=8, width=width)
+        title.append(unit(f"customer {account.customer_number}", gap=3))
+    lines = [*flow(title, hang=8, width=width)]
     if account.owner is not None:
-        yield from labelled("owner", words(account.owner), 2, width, 8)
+        lines += labelled("owner", words(account.owner), 2, width, 8)
     if account.labels:
-        pairs = chain.from_iterable(words(f"{name}={value}") for name, value in account.labels)
-        yield from labelled("labels", pairs, 2, width, 8)
+        lines += _labels(account.labels, width)
     for access in account.access:
-        pieces = [
-            unit(access.user_product_id or access.product_id or "", "quiet"),
-            *words(access.before),
-            Piece("→", "label"),
-            *words(access.after),
-        ]
-        yield from labelled("access", pieces, 2, width, 8)
+        product = unit(access.user_product_id or access.product_id or "", "quiet")
+        lines += labelled("access", (product, *words(access.before), _ARROW, *words(access.after)), 2, width, 8)
         lost = access.lost
         if lost:
-            yield from labelled("", words(f"lost {lost}", "revoke"), 2, width, 8)
-    yield ()
+            lines += labelled("", words(f"lost {lost}", "revoke"), 2, width, 8)
+    lines.append(())
     for step in account.steps:
-        yield from step_lines(step, digits, width)
-        yield ()
+        lines += step_lines(step, digits, width)
+        lines.append(())
+    return lines
+
+
+@lru_cache(maxsize=256)
+def _labels(labels: tuple[tuple[str, str], ...], width: int) -> tuple[Line, ...]:
+    pairs = chain.from_iterable(words(f"{name}={value}") for name, value in labels)
+    return tuple(labelled("labels", pairs, 2, width, 8))
 
 
 def _lists(view: PlanView, width: int) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from reconciler.instants import Minute
@@ -149,14 +150,16 @@ class PlanView:
     refusals: tuple[RefusalView, ...]
     next: Next
     _plan: Plan
+    _outcomes: Mapping[str, str]
 
     def accounts(self) -> Iterator[AccountView]:
         """The accounts with steps, in plan order."""
-        return _accounts(self._plan)
+        return _accounts(self._plan, self.now, self._outcomes)
 
 
 def view_plan(plan: Plan, invocation: Invocation | None = None) -> PlanView:
     """The view of ``plan``; ``invocation`` tells what was typed, for the command that comes next."""
+    outcomes = outcomes_of(plan)
     return PlanView(
         version=VERSION,
         environment=plan.environment,
@@ -172,7 +175,7 @@ def view_plan(plan: Plan, invocation: Invocation | None = None) -> PlanView:
         known=known_words(plan),
         plan_id=plan.plan_id,
         steps_digest=plan.steps_digest,
-        counts=count_plan(plan),
+        counts=count_plan(plan, outcomes),
         earliest_deadline=_earliest_deadline(plan),
         deferred=tuple(map(_finding, plan.deferred)),
         blocked=tuple(map(_finding, plan.blocked)),
@@ -181,6 +184,7 @@ def view_plan(plan: Plan, invocation: Invocation | None = None) -> PlanView:
         refusals=tuple(map(_refusal, plan.refusals)),
         next=next_command(plan, invocation or Invocation()),
         _plan=plan,
+        _outcomes=outcomes,
     )
 
 
@@ -242,10 +246,9 @@ def view_step(step: Step) -> StepView:
     )
 
 
-def _accounts(plan: Plan) -> Iterator[AccountView]:
+def _accounts(plan: Plan, now: Minute, outcomes: Mapping[str, str]) -> Iterator[AccountView]:
     heads = {account.account_id: account for account in plan.accounts}
-    now, outcomes = plan_minute(plan), outcomes_of(plan)
-    for account_id, steps in groupby(plan.steps, key=lambda step: step.account_id):
+    for account_id, steps in groupby(plan.steps, key=attrgetter("account_id")):
         head = heads.get(account_id) or AccountPlan(account_id, None, None, {}, ())
         products = access_of(head, now)
         yield AccountView(
