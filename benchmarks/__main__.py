@@ -37,6 +37,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--layouts", nargs="+", choices=("packed", "single"), default=["packed", "single"])
     parser.add_argument("--parts", nargs="*", choices=_PARTS, default=list(_PARTS), help="what to measure; none: page")
     parser.add_argument("--rounds", type=int, help="rounds of each part (default: by size)")
+    parser.add_argument("--brief", action="store_true", help="of fleets, only what an aim is about")
     parser.add_argument("--missing", action="store_true", help="leave out what was measured before")
     parser.add_argument("--folder", type=Path, help="where fleets are written (default: a temporary folder)")
     parser.add_argument("--results", type=Path, default=results.FOLDER, help="where results are kept")
@@ -60,7 +61,7 @@ def planned(given: argparse.Namespace) -> Iterator[tuple[str, Make]]:
             usual = next(count for limit, count in _ROUNDS if accounts <= limit)
             for layout in given.layouts:
                 name = f"plan-{parts.short(accounts)}-{layout}"
-                yield name, partial(parts.planning, accounts, layout, rounds or usual)
+                yield name, partial(parts.planning, accounts, layout, rounds or usual, given.brief)
 
 
 def main(given: list[str] | None = None) -> int:

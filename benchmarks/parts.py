@@ -148,8 +148,11 @@ def warm_up(folder: Path) -> None:
     tiny.raw()
 
 
-def planning(accounts: int, layout: Layout, rounds: int, folder: Path, say: Say) -> Part:
-    """Raw load, validate, and plans cold, warm and after one percent changed, of one fleet."""
+def planning(accounts: int, layout: Layout, rounds: int, brief: bool, folder: Path, say: Say) -> Part:
+    """Raw load, validate, and plans cold, warm and after one percent changed, of one fleet.
+
+    In ``brief``, only what an aim is about.
+    """
     part = Part(f"plan-{short(accounts)}-{layout}", machine=machine())
     space = Workspace(Fleet(accounts, layout), folder, say)
     space.read_through()
@@ -158,8 +161,8 @@ def planning(accounts: int, layout: Layout, rounds: int, folder: Path, say: Say)
     part.add("import", space.fill())
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
-        _round(part, space, say, extras=number == 0 or accounts < 1_000_000)
-        if number == 0:
+        _round(part, space, say, extras=not brief and (number == 0 or accounts < 1_000_000))
+        if number == 0 and not brief:
             part.facts["stages"] = _stages(space, say)
         if layout == "packed" and accounts < 1_000_000:
             part.add("import", space.fill("import"))
@@ -175,7 +178,8 @@ def _round(part: Part, space: Workspace, say: Say, *, extras: bool) -> None:
         say(f"  {name:18} {part.runs[name][-1]['seconds']:9.2f} s {part.memory(name) or 0:8.0f} MiB")
 
     add("raw", space.raw())
-    add("both", space.both())
+    if extras:
+        add("both", space.both())
     add("cold", space.plan(cold=True))
     digest = space.digest()
     add("warm", space.plan())

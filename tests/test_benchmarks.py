@@ -141,7 +141,7 @@ def test_settings_and_credentials_stay_outside(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("hurried")
 def test_a_part_measures_plans_that_hold_what_they_should(tmp_path, layout):
     parts = module("parts")
-    part = parts.planning(200, layout, 1, tmp_path, silent)
+    part = parts.planning(200, layout, 1, False, tmp_path, silent)
     taken = {"raw", "both", "import", "cold", "warm", "changed", "cold-snapshot", "validate"}
     assert taken <= set(part.runs)
     assert [len(part.runs[name]) for name in ("raw", "cold", "warm", "changed")] == [1, 1, 1, 1]
@@ -155,6 +155,13 @@ def test_a_part_measures_plans_that_hold_what_they_should(tmp_path, layout):
         assert set(stages) == {*module("stages").STAGES, "rest"}, kind
         assert min(stages.values()) >= 0
         assert 0.1 < sum(stages.values()) < 30
+
+
+@pytest.mark.usefixtures("hurried")
+def test_in_brief_only_what_an_aim_is_about_is_measured(tmp_path):
+    part = module("parts").planning(100, "packed", 1, True, tmp_path, silent)
+    assert set(part.runs) == {"import", "raw", "cold", "warm", "changed"}
+    assert "stages" not in part.facts
 
 
 @pytest.mark.usefixtures("hurried")

@@ -1,11 +1,14 @@
 """Pieces are laid out to a width; ids stay whole, colour changes no letter."""
 
 import re
+from itertools import groupby
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.color import ColorSystem
+from rich.style import Style
 
 from reconciler.render import layout
 from reconciler.render.layout import Piece, columns, flow, labelled, painter, unit, words
@@ -58,27 +61,59 @@ def test_colour_changes_no_letter(text):
 PIECES = st.text(st.sampled_from("ab ::##é→\u4e2d\u0301"), max_size=14) | st.just("2026-11-24 10:00 +0100, x")
 
 
+def by_the_plain_rule(pieces, lead, hang, width):
+    """Word by word: whatever doesn't fit any more begins a line."""
+    found, line, empty = [], list(lead), True
+    for text, style, gap, breakable, wraps in pieces:
+        for word in layout._WORD.findall(text) if wraps else [text]:
+            cut = breakable and columns(word) > width - hang
+            for number, part in enumerate(layout._cut(word, width - hang) if cut else [word]):
+                before = 0 if empty or number else gap
+                used = columns(text_of(line))
+                if (not empty or used > hang) and used + before + columns(part) > width:
+                    found.append(merged(line))
+                    line, before = [(" " * hang, "")], 0
+                line.append((" " * before + part, style))
+                empty = False
+    return [*found, merged(line)]
+
+
+def text_of(line):
+    return "".join(text for text, _ in line)
+
+
+def merged(line):
+    """Neighbours of one style as one span."""
+    runs = groupby(line, key=lambda span: span[1])
+    return tuple((text_of(spans), style) for style, spans in runs)
+
+
 @given(
     st.lists(st.tuples(PIECES, st.sampled_from(["", "label"]), st.integers(-1, 3)), max_size=5),
     PIECES.map(lambda text: ((text, "label"),)) | st.just(()),
     st.integers(0, 6),
     st.integers(-2, 2),
 )
-def test_the_one_line_that_most_comes_to_is_what_wrapping_comes_to(given_pieces, lead, hang, more):
+def test_lines_are_what_the_plain_rule_makes_of_them(given_pieces, lead, hang, more):
     pieces = []
     for text, style, gap in given_pieces:
         pieces += words(text, style) if gap < 0 else [unit(text, style, gap)]
-    # About as wide as one line needs, or as its widest piece.
-    [line] = layout._wrapped(pieces, lead, 0, 10_000)
-    for wide in (columns("".join(text for text, _ in line)), max((columns(each.text) for each in pieces), default=0)):
-        holds_to_wrapping(pieces, lead, hang, max(hang + 1, wide + more))
+    # About as wide as one line needs, its first pieces, or its widest piece.
+    widths = [columns(text_of(*by_the_plain_rule(pieces[:end], lead, 0, 10_000))) for end in range(len(pieces) + 1)]
+    for wide in (*widths, max((columns(each.text) for each in pieces), default=0)):
+        width = max(hang + 1, wide + more)
+        assert list(flow(pieces, lead=lead, hang=hang, width=width)) == by_the_plain_rule(pieces, lead, hang, width)
 
 
-def holds_to_wrapping(pieces, lead, hang, width):
-    wrapped = list(layout._wrapped(pieces, lead, hang, width))
-    whole = layout._one_line(pieces, lead, width)
-    assert whole is None or wrapped == [whole]
-    assert list(flow(pieces, lead=lead, hang=hang, width=width)) == wrapped
+def test_letters_that_are_counted_together_take_one_column_each():
+    narrow = [chr(point) for point in range(0x3000) if layout._NARROW.fullmatch(chr(point))]
+    assert len(narrow) > 500 and all(layout._columns_of(each) == 1 for each in narrow)
+
+
+@pytest.mark.parametrize("name", [*layout.STYLES, "", "no such style"])
+def test_a_style_looks_as_rich_draws_it(name):
+    drawn = Style.parse(layout.STYLES.get(name, "")).render("some text", color_system=ColorSystem.STANDARD)
+    assert painter(color=True)((("some text", name), ("", "label"), ("  ", "quiet"))) == drawn
 
 
 def test_what_fits_isn_t_taken_apart():
