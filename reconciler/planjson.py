@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.canonical import Json
-from reconciler.instants import instant_text, parse_known, short_text
+from reconciler.instants import Minute, instant_text, parse_known, short_text
 from reconciler.model import Source
 from reconciler.plan import AccountPlan, FieldChange, Finding, ProductAccess, Request, Step, Window
 
@@ -75,13 +75,20 @@ def step_from_json(data: dict[str, Any]) -> Step:
     """The step behind `step_json`."""
     not_after = data["not_after"]
     return Step(
-        **{
-            **data,
-            "request": Request(**data["request"]),
-            "changes": tuple(FieldChange(**change) for change in data["changes"]),
-            "not_after": None if not_after is None else parse_known(not_after),
-            "source": _source(data["source"]),
-        }
+        number=data["number"],
+        action=data["action"],
+        account_id=data["account_id"],
+        product_id=data["product_id"],
+        user_product_id=data["user_product_id"],
+        customer_number=data["customer_number"],
+        request=Request(**data["request"]),
+        changes=tuple([FieldChange(**change) for change in data["changes"]]),
+        impact=data["impact"],
+        reversible=data["reversible"],
+        not_after=None if not_after is None else parse_known(not_after),
+        reason=data["reason"],
+        source=_source(data["source"]),
+        known=data["known"],
     )
 
 
@@ -96,15 +103,16 @@ def _source(data: dict[str, Any]) -> Source:
 
 def account_from_json(data: dict[str, Any]) -> AccountPlan:
     """The account behind `account_json`."""
-    products = tuple(
+    products = [
         ProductAccess(p["product_id"], p["user_product_id"], _windows(p["access_before"]), _windows(p["access_after"]))
         for p in data["user_products"]
-    )
-    return AccountPlan(data["account_id"], data["customer_number"], data["owner"], data["labels"], products)
+    ]
+    return AccountPlan(data["account_id"], data["customer_number"], data["owner"], data["labels"], tuple(products))
 
 
 def _windows(data: list[list[str | None]] | None) -> tuple[Window, ...] | None:
-    if data is None:
-        return None
-    ends = ([None if end is None else parse_known(end) for end in window] for window in data)
-    return tuple((start, end) for start, end in ends)
+    return None if data is None else tuple([(_end(start), _end(end)) for start, end in data])
+
+
+def _end(text: str | None) -> Minute | None:
+    return None if text is None else parse_known(text)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from reconciler.errors import InvalidInput
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Terminals that only print lines.
 DUMB = ("dumb", "unknown")
+
+#: Pieces of text that are written in one go.
+_BLOCK = 64
 
 
 class Output:
@@ -51,8 +55,8 @@ class Output:
         Raises `BrokenPipeError` if nobody reads it any more, `InvalidInput` if it can't be written.
         """
         with self.writing() as stdout:
-            for piece in pieces:
-                stdout.write(piece)
+            for block in _blocks(pieces):
+                stdout.write(block)
 
     @contextmanager
     def writing(self) -> Iterator[TextIO]:
@@ -217,6 +221,14 @@ class Output:
                 sys.stderr.flush()
             except OSError:
                 self.abandon(sys.stderr)
+
+
+def _blocks(pieces: Iterable[str]) -> Iterator[str]:
+    """``pieces`` joined, since a stream asks for much with every write: the first alone, then more and more of them."""
+    coming, most = iter(pieces), 1
+    while block := tuple(islice(coming, most)):
+        yield "".join(block)
+        most = min(2 * most, _BLOCK)
 
 
 def _harmless(text: str) -> str:

@@ -1,5 +1,6 @@
 """Streams that are closed, full or no longer read, and signals: an exit code, never a traceback."""
 
+import io
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.commands import PATIENCE, call, ended, environment, started
 
+from reconciler.cli.output import Output
 from reconciler.state import open_store
 
 PROGRAM = f"{sys.executable} -m reconciler"
@@ -60,6 +62,27 @@ def test_a_reader_who_has_seen_enough_is_no_failure_to_explain(folder, command):
 def test_the_first_line_of_a_long_plan(folder):
     done = shell("reconciler plan -e simulator --format json | head -1", folder)
     assert done.stdout.startswith(b'{"format"')
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 64, 65, 200, 1000])
+def test_text_is_written_as_it_is_however_many_pieces_it_has(count, capsys):
+    pieces = ["" if number % 5 == 0 else f"{number}\n" for number in range(count)]
+    Output().text(pieces)
+    assert capsys.readouterr().out == "".join(pieces)
+
+
+def test_the_first_piece_is_written_before_another_is_made_and_few_are_held(monkeypatch):
+    stream, made, ahead = io.StringIO(), [], []
+
+    def pieces():
+        for number in range(1000):
+            made.append(number)
+            ahead.append(len(made) - stream.getvalue().count("\n"))
+            yield "line\n"
+
+    monkeypatch.setattr(sys, "stdout", stream)
+    Output().text(pieces())
+    assert ahead[:2] == [1, 1] and 1 < max(ahead) <= 64
 
 
 def test_a_run_whose_report_nobody_reads_is_carried_out_and_ends_as_it_ended(folder):
