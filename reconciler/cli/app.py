@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from itertools import pairwise
 
-import rich_click as click
+import click
 from click.exceptions import Exit
 
 from reconciler import __version__
+from reconciler.cli.commands import Group
 from reconciler.cli.kinds import nearest
 from reconciler.cli.menu import COMMANDS, COMPLETION_VARIABLE, help_page
 from reconciler.cli.options import Said, common_options
@@ -18,7 +19,7 @@ from reconciler.cli.output import Output
 from reconciler.errors import ExitCode
 
 
-class Commands(click.RichGroup):
+class Commands(Group):
     """The group of all commands, loaded one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -50,7 +51,8 @@ class Commands(click.RichGroup):
 
 @click.group(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    # Rich knows where colours belong, so click needn't take them out again.
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": True},
     no_args_is_help=False,
     invoke_without_command=True,
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 from click.core import ParameterSource
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import Host, host
 from reconciler.cli.kinds import Whole
 from reconciler.cli.options import argument, base_url_option, common_options, option, reading_options
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.session import Planned, Session
 
 
-@click.command()
+@command()
 @argument("paths", nargs=-1, metavar="PLAN|[PATHS]...")
 @option("--yes", is_flag=True, help="Don't ask.")
 @option("--dry-run", is_flag=True, help="Run it against the simulator over a copy of known state; nothing is sent.")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import host
 from reconciler.cli.kinds import Word
 from reconciler.cli.options import common_options, option
 from reconciler.errors import ExitCode
 
 
-@click.command()
+@command()
 @option("--format", "form", type=Word(["text", "json"]), default="text", help="text for people, json for programs.")
 @common_options
 @click.pass_context

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import host
 from reconciler.cli.kinds import Word
 from reconciler.cli.options import argument, common_options, group, help_if_alone, option
@@ -13,7 +14,7 @@ SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = ("account", "known-state", "plan", "plan-shard", "report", "config")
 
 
-@click.command()
+@command()
 @argument("name", metavar="NAME", type=Word(SCHEMAS))
 @common_options
 @click.pass_context
@@ -52,7 +53,7 @@ def show_config(context: click.Context, origin: bool) -> ExitCode:
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @argument("shell", metavar="SHELL", type=Word(SHELLS))
 @common_options
 @click.pass_context
@@ -73,7 +74,7 @@ def completion(context: click.Context, shell: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @common_options
 @click.pass_context
 def version(context: click.Context) -> ExitCode:

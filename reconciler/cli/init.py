@@ -6,8 +6,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import Host, host
 from reconciler.cli.options import argument, common_options, option
 from reconciler.errors import ExitCode, InvalidInput
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.scaffold import Reference
 
 
-@click.command()
+@command()
 @argument("folder", metavar="[DIR]", default=".")
 @option(
     "--workflows",

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Final
 
-import rich_click as click
+import click
 from click.core import ParameterSource
 
+from reconciler.cli.commands import Group, command
 from reconciler.cli.host import Host, host, moment
 from reconciler.cli.kinds import Text
 from reconciler.cli.menu import COMMON
@@ -31,7 +32,7 @@ _OF_MERGE: Final = {"form": "--format", "accept": "--accept", "detailed_exitcode
 _TAKES_VALUE: Final = {name: each.takes is not None for each in COMMON for name in each.names}
 
 
-class WithCommands(click.RichGroup):
+class WithCommands(Group):
     """A command with commands below it: which is meant, its first argument says."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -93,7 +94,7 @@ class PathsOrCommand(Text):
         return [*found, CompletionItem(self.command)] if is_near else found
 
 
-@click.command()
+@command()
 @argument("files", metavar="FILE...", nargs=-1, required=True)
 @option("-o", "--out", metavar="FILE", help="Write the plan file, for review and `apply FILE`.")
 @form_option

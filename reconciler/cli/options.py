@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import rich_click as click
+import click
 from click.core import ParameterSource
 
+from reconciler.cli.commands import Group
 from reconciler.cli.kinds import Text, Whole, Word
 from reconciler.cli.menu import COMMON
 from reconciler.cli.output import Output
@@ -41,10 +42,10 @@ class Said:
             self.values[name] = value
 
 
-def group(command: Callable[[click.Context], Any]) -> click.RichGroup:
+def group(command: Callable[[click.Context], Any]) -> Group:
     """A command of commands: it takes the common options, too, and alone it shows its help."""
     decorated = common_options(click.pass_context(command))
-    return click.group(cls=click.RichGroup, invoke_without_command=True, no_args_is_help=False)(decorated)
+    return click.group(cls=Group, invoke_without_command=True, no_args_is_help=False)(decorated)
 
 
 def help_if_alone(context: click.Context) -> None:

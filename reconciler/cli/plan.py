@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import at_option, host, moment
 from reconciler.cli.kinds import Part, Whole
 from reconciler.cli.merging import (
@@ -90,7 +91,7 @@ def plan(
 plan.add_command(merge)
 
 
-@click.command()
+@command()
 @argument("plan_or_run", metavar="PLAN|RUN")
 @form_option
 @pseudonymize_options
@@ -114,7 +115,7 @@ def show(context: click.Context, plan_or_run: str, form: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @argument("plan_file", metavar="PLAN")
 @argument("number", metavar="[NUMBER]", required=False, type=Whole(1))
 @pseudonymize_options
@@ -133,7 +134,7 @@ def explain(context: click.Context, plan_file: str, number: int | None) -> ExitC
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @argument("plan_file", metavar="PLAN")
 @pseudonymize_options
 @common_options

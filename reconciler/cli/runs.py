@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import Host, host
 from reconciler.cli.kinds import Whole, Word
 from reconciler.cli.options import argument, base_url_option, common_options, group, help_if_alone, option
@@ -59,7 +60,7 @@ def show_one(context: click.Context, run_id: str, form: str) -> ExitCode:
     return show_run(host(context), run_id, form)
 
 
-@click.command()
+@command()
 @argument("run_id", metavar="[RUN]", required=False)
 @option("--expired", is_flag=True, help="Send the rest, too, although the plan has expired.")
 @bounds_options
@@ -86,7 +87,7 @@ def resume(
     )
 
 
-@click.command()
+@command()
 @argument("run_id", metavar="RUN")
 @argument("number", metavar="STEP", type=Whole(1))
 @argument("outcome", metavar="applied|not-applied", type=Word(["applied", "not-applied"]))
@@ -112,7 +113,7 @@ def resolve(context: click.Context, run_id: str, number: int, outcome: str) -> E
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @argument("run_id", metavar="[RUN]", required=False)
 @common_options
 @click.pass_context
@@ -130,7 +131,7 @@ def abandon(context: click.Context, run_id: str | None) -> ExitCode:
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @argument("lock_id", metavar="ID")
 @common_options
 @click.pass_context

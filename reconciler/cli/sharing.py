@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import Host, host
 from reconciler.cli.options import argument, common_options, option, remember
 from reconciler.errors import ExitCode, InvalidInput
@@ -110,7 +111,7 @@ def shared_invocation(keeper: Keeper | None, invocation: Invocation) -> Invocati
     return shown
 
 
-@click.command()
+@command()
 @argument("file", metavar="[FILE]", default="-")
 @_key_option
 @common_options

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import host
 from reconciler.cli.kinds import Whole
 from reconciler.cli.options import common_options, option
 from reconciler.errors import ExitCode
 
 
-@click.command()
+@command()
 @option("--port", type=Whole(0, 65535), default=0, metavar="N", help="The port (default: a free one).")
 @option("--world", metavar="FILE", help="The world file (JSON Lines); made if it isn't there.")
 @option("--snapshot", metavar="FILE", help="Fill the world from a snapshot of known state.")

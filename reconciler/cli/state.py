@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
 from reconciler.cli.host import host
 from reconciler.cli.kinds import Word

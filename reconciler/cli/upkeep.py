@@ -6,15 +6,16 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import host
 from reconciler.cli.options import argument, common_options
 from reconciler.cli.running import run_options
 from reconciler.errors import ExitCode, InvalidInput, StoreFailed
 
 
-@click.command()
+@command()
 @common_options
 @click.pass_context
 def verify(context: click.Context) -> ExitCode:
@@ -38,7 +39,7 @@ def verify(context: click.Context) -> ExitCode:
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @argument("file", metavar="FILE")
 @common_options
 @click.pass_context
@@ -55,7 +56,7 @@ def backup(context: click.Context, file: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@click.command()
+@command()
 @argument("file", metavar="FILE")
 @common_options
 @click.pass_context

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-import rich_click as click
+import click
 
+from reconciler.cli.commands import command
 from reconciler.cli.host import Host, at_option, host, moment, paths_argument
 from reconciler.cli.kinds import Word
 from reconciler.cli.options import common_options, option, reading_options
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _FORGES: Final = ("github", "sarif", "gitlab", "junit")
 
 
-@click.command()
+@command()
 @paths_argument
 @at_option("The moment that windows are compared with (default: now).")
 @option("--strict", is_flag=True, help="Warnings refuse, too.")
