@@ -153,6 +153,7 @@ def test_a_moment_lies_in_the_minute_that_has_begun():
 def test_texts_for_people_name_the_day_alone_at_midnight():
     assert instants.day_text(parse_known("2026-12-01T00:00:00Z")) == "2026-12-01"
     assert instants.day_text(parse_known("2026-12-01T10:05:00Z")) == "2026-12-01 10:05 UTC"
+    assert instants.day_text(parse_known("2026-12-01T10:00:00Z")) == "2026-12-01 10:00 UTC"
     assert instants.short_text(parse_known("2026-12-01T10:05:00Z")) == "2026-12-01T10:05Z"
 
 

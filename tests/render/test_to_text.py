@@ -56,6 +56,13 @@ def test_no_line_is_wider_than_eighty_columns(plan):
     assert wide == []
 
 
+def test_labels_that_were_shown_before_are_laid_out_to_the_width_that_is_asked_for(plan):
+    account = replace(plan.accounts[0], labels={f"name{number}": "x" * 12 for number in range(6)})
+    many = replace(plan, accounts=(account, *plan.accounts[1:]))
+    shown = {width: list(plan_to_text(many, width=width)) for width in (200, 80, 40)}
+    assert [sum("=xxxxxxxxxxxx" in line for line in lines) for lines in shown.values()] == [1, 2, 6]
+
+
 @pytest.mark.parametrize("width", [60, 100, 120])
 def test_other_widths_are_kept_and_ids_stay_whole(plan, width):
     lines = list(plan_to_text(plan, width=width, next_line=False))
