@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,16 +24,15 @@ def write_atomically(path: str | Path, data: bytes | Iterable[bytes]) -> None:
             with target.open("wb") as stream:
                 stream.writelines(pieces)
             return
-        # mkstemp makes the file readable for its owner only.
-        handle, name = tempfile.mkstemp(prefix=".reconciler-", dir=target.parent)
+        fresh = target.parent / f".reconciler-{os.urandom(8).hex()}"
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(fresh, "xb", opener=_owned) as file:
                 file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(target)
+            fresh.replace(target)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            fresh.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise _cannot_write(path, error.strerror) from None
@@ -53,6 +51,11 @@ def check_writable(path: str | Path) -> None:
             raise _cannot_write(path, os.strerror(errno.EACCES))
     except OSError as error:
         raise _cannot_write(path, error.strerror) from None
+
+
+def _owned(path: str, flags: int) -> int:
+    """Open a file that only its owner can read."""
+    return os.open(path, flags, 0o600)
 
 
 def _followed(path: str | Path) -> Path:

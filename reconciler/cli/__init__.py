@@ -10,19 +10,28 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from reconciler.errors import ExitCode, InvalidInput, ReconcilerError
+
+#: The collector looks for cycles when so many more values are there.
+_COLLECT_AFTER: Final = 50_000
 
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit with its code."""
+    import gc
     import signal
 
+    # Of what is made in a short life, next to nothing is garbage in cycles.
+    gc.set_threshold(_COLLECT_AFTER)
     _mend_streams()
     # As Ctrl-C, so that locks and files are given back. While a plan runs, `reconciler.execution.Stop` listens.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # The process ends: nobody needs to know which of its modules are in cycles.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -12,12 +12,13 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from reconciler.errors import Unreachable
-from reconciler.operations import BY_ACTION, OPERATIONS
 from reconciler.payway.secret import EnvRef, Ref, Secret, usable
-from reconciler.wire import Answer, CallFailed, Phase
+
+if TYPE_CHECKING:
+    from reconciler.wire import Answer
 
 TOKEN_PATH: Final = "/api/authorization/access_token"  # noqa: S105 - a path, not a password
 GRANT_TYPE: Final = "none"
@@ -142,6 +143,8 @@ class FetchedToken:
         return True
 
     def _fetch(self, post: PostForm, scopes: Sequence[str]) -> tuple[Secret, float]:
+        from reconciler.wire import CallFailed, Phase
+
         identity = self._ref.client_id
         client_id = usable(identity, "the client id") if isinstance(identity, str) else identity.resolve(self._environ)
         client_secret = self._ref.client_secret.resolve(self._environ)
@@ -264,6 +267,8 @@ def variable_suffix(environment: str) -> str:
 
 def scopes_of(actions: Iterable[str] | None = None) -> tuple[str, ...]:
     """The scopes that the calls named by ``actions`` need (all calls by default), each once, sorted."""
+    from reconciler.operations import BY_ACTION, OPERATIONS
+
     operations = OPERATIONS if actions is None else [BY_ACTION[action] for action in actions]
     return tuple(sorted({operation.scope for operation in operations}))
 
@@ -274,6 +279,8 @@ def read_token_answer(answer: Answer, scopes: Sequence[str]) -> tuple[Secret, fl
     Raises `CallFailed` if it is worth another try, else `Unreachable`. Of a failure only the OAuth error
     word is shown: a description might repeat what was sent.
     """
+    from reconciler.wire import CallFailed, Phase
+
     if answer.status in (408, 425, 429) or answer.status >= 500:
         raise CallFailed("token", Phase.NOT_SENT, f"the host answered {answer.status}")
     data = _json_object(answer.body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from datetime import UTC, datetime, timedelta
 
 from reconciler.errors import Locked
@@ -48,6 +47,8 @@ def not_holding(lock_id: str, present: Lock | None) -> Locked:
 
 def is_gone(holder: Holder) -> bool:
     """True if the holder ran on this host and its process doesn't exist any more."""
+    import socket
+
     if os.name != "posix" or holder.process <= 0 or holder.host != socket.gethostname():
         return False
     try:
