@@ -96,7 +96,8 @@ def _is_unusual(data: bytes) -> bool:
     """True for a text that may hold what `composed` gives up on. Single characters are found a hundred times faster."""
     if b"\\" in data or b"\0" in data or codecs.BOM_UTF8 in data:
         return True
-    return any(sign in data for sign in (b"&", b"*", b"!", b"%")) and _UNUSUAL.search(data) is not None
+    signed = b"&" in data or b"*" in data or b"!" in data or b"%" in data
+    return signed and _UNUSUAL.search(data) is not None
 
 
 @cache

@@ -14,7 +14,7 @@ from reconciler.manifests.declaration import Claim
 Numbers: TypeAlias = "Callable[[], Iterable[array[int]]]"
 
 #: So many numbers are held in memory at once.
-_AT_ONCE: Final = 500_000
+_AT_ONCE: Final = 750_000
 
 _DUPLICATES: Final = {
     "account": ("duplicate-account", "the account {} is declared twice", "bring both documents into one"),

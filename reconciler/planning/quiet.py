@@ -11,6 +11,10 @@ from typing import Any, Final
 
 #: Reads text that begins with a value, without looking for spaces around it.
 _decode: Final = json.JSONDecoder().raw_decode
+#: What known products begin after, and what stands between two.
+_LIST: Final = '"user_products":['
+_SEAM: Final = "},{"
+_NOT_FOUND: Final = -1
 
 
 def left_over(wanted: str, known: str) -> tuple[list[Any], int] | None:
@@ -30,17 +34,24 @@ def left_over(wanted: str, known: str) -> tuple[list[Any], int] | None:
 
 
 def _stands_there(sync: str, lines: list[str], known: str) -> bool:
-    """True if all that is wanted stands in ``known`` to the letter, and no product besides.
+    """True if all that is wanted stands in ``known`` to the letter, each product in its place, and no other product.
 
-    Both are canonical JSON, in which no quote of a key or value is part of another one. So what is found begins with
-    its first key, and of as many products as there can be, each was found.
+    Both are canonical JSON, in which no quote of a key or value is part of another one. So the list begins where its
+    key is found, and a product where it is expected is one; what else looks like the seam between two is never taken
+    for less than a product.
     """
-    if known.count("},{") != len(lines) - 1 or not (sync == "{}" or sync[1:-1] in known):
+    place = known.find(_LIST)
+    if place == _NOT_FOUND or not (sync == "{}" or sync[1:-1] in known):
         return False
-    for line in lines:  # noqa: SIM110 (a call of all() costs more)
-        if line[:-1] not in known:
+    place += len(_LIST)
+    if not lines:
+        return known.startswith("]", place)
+    for line in lines:
+        # Where the seam before wasn't found, no product begins.
+        if not known.startswith(line[:-1], place):
             return False
-    return True
+        place = known.find(_SEAM, place + len(line) - 1) + 2
+    return place == _NOT_FOUND + 2
 
 
 def _matched(products: list[dict[str, str]], held: list[dict[str, Any]]) -> tuple[list[Any], int] | None:

@@ -89,7 +89,10 @@ def test_what_stands_there_is_what_the_longer_look_finds(pair):
         ([SAME[0]], [SAME[1], have("b")], False),
         ([SAME[0], want("b", user="b")], [SAME[1]], False),
         ([SAME[0]], [], False),
-        ([], [], False),
+        ([], [], True),
+        ([], [SAME[1]], False),
+        # In another order.
+        ([SAME[0], want("b", user="b")], [have("b"), SAME[1]], True),
         ([want("a", user="a", number="6")], [have("a", number="66")], False),
         ([want("a", user="a", number="6")], [have("a", number='6"')], False),
     ],
@@ -118,3 +121,7 @@ def test_most_accounts_are_told_by_the_letter():
     known = has("x", SAME[1], other, synced={"address": "2", "subscriptions": "1"})
     with patch.object(quiet, "_matched", side_effect=AssertionError):
         assert left_over(facts_of(declared).wanted, known_record(known).document) == ([], 2)
+
+
+def test_a_record_without_a_list_of_products_is_for_the_store_to_refuse():
+    assert quiet._stands_there("{}", [], '{"account_id":"x]"}') is False
