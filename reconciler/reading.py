@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -164,6 +165,17 @@ def _cache(place: Path) -> Cache | None:
 def _program() -> str:
     """What tells this program from another version of it, an edited one too: what it read may be wrong by now."""
     root = Path(__file__).parent
-    files = [*root.rglob("*.py"), *root.rglob("*.json"), *root.parent.glob("schemas/*.json")]
-    stats = sorted((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    schemas = root.parent / "schemas"  # in a checkout
+    stats = sorted([*_stats(str(root)), *(_stats(str(schemas)) if schemas.is_dir() else ())])
     return digest([__version__, sys.version, [list(each) for each in stats]])
+
+
+def _stats(folder: str) -> Iterator[tuple[str, int, int]]:
+    """Place, size and time of each module and schema in ``folder`` and below; `Path.rglob` takes four times as long."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith((".py", ".json")):
+                status = entry.stat()
+                yield entry.path, status.st_size, status.st_mtime_ns
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _stats(entry.path)
