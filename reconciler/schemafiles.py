@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from reconciler.errors import InvalidInput, UsageError
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 _SUFFIX: Final = ".schema.json"
 
@@ -42,7 +38,7 @@ def load_schema(name: str) -> dict[str, object]:
 
 
 @cache
-def _files() -> dict[str, Traversable]:
+def _files() -> dict[str, Path]:
     folder = _folder()
     return {
         file.name.removesuffix(_SUFFIX): file
@@ -51,11 +47,10 @@ def _files() -> dict[str, Traversable]:
     }
 
 
-def _folder() -> Traversable:
-    shipped = resources.files("reconciler").joinpath("schemas")
-    if shipped.is_dir():
-        return shipped
-    checkout = Path(__file__).resolve().parent.parent / "schemas"
-    if checkout.is_dir():
-        return checkout
+def _folder() -> Path:
+    # Not by importlib.resources, whose import takes longer than everything else here.
+    package = Path(__file__).resolve().parent
+    for folder in (package / "schemas", package.parent / "schemas"):
+        if folder.is_dir():
+            return folder
     raise InvalidInput("the schemas that belong to this program are missing", hint="install payway-reconciler again")

@@ -42,17 +42,19 @@ def test_another_name_is_refused_with_those_there_are(name):
 
 
 def test_schemas_in_the_package_win_as_in_a_wheel(fresh, monkeypatch, tmp_path):
+    shipped = tmp_path / "reconciler/schemas"
+    shipped.mkdir(parents=True)
     (tmp_path / "schemas").mkdir()
-    (tmp_path / "schemas/only.schema.json").write_text('{"title": "å"}', encoding="utf-8")
-    (tmp_path / "schemas/.hidden.schema.json").write_text("{}")
-    (tmp_path / "schemas/notes.txt").write_text("")
-    monkeypatch.setattr(schemafiles.resources, "files", lambda package: tmp_path)
+    (tmp_path / "schemas/others.schema.json").write_text("{}")
+    (shipped / "only.schema.json").write_text('{"title": "å"}', encoding="utf-8")
+    (shipped / ".hidden.schema.json").write_text("{}")
+    (shipped / "notes.txt").write_text("")
+    monkeypatch.setattr(schemafiles, "__file__", str(tmp_path / "reconciler/schemafiles.py"))
     assert schema_names() == ("only",)
     assert load_schema("only") == {"title": "å"}
 
 
 def test_missing_schemas_are_a_broken_installation(fresh, monkeypatch, tmp_path):
-    monkeypatch.setattr(schemafiles.resources, "files", lambda package: tmp_path)
     monkeypatch.setattr(schemafiles, "__file__", str(tmp_path / "site/reconciler/schemafiles.py"))
     with pytest.raises(InvalidInput, match="missing"):
         schema_names()
