@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from reconciler.schemafiles import load_schema
@@ -20,9 +21,31 @@ Predicate: TypeAlias = Callable[[Any], bool]
 #: Keywords that say nothing about values.
 _NOTES: Final = frozenset({"$schema", "$id", "title", "description", "examples", "default", "$comment"})
 _OF_TEXT: Final = frozenset({"minLength", "maxLength", "pattern", "enum", "const"})
+_OF_NOTHING: Final[frozenset[str]] = frozenset()
+_OF_NUMBERS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum"})
+_OF_LISTS: Final = frozenset({"items", "minItems", "maxItems"})
 _OF_MAPPINGS: Final = frozenset(
-    {"required", "dependentRequired", "additionalProperties", "properties", "propertyNames", "anyOf"}
+    {
+        *("required", "dependentRequired", "additionalProperties", "properties", "propertyNames", "anyOf"),
+        *("minProperties", "maxProperties"),
+    }
 )
+#: Of the keywords above, those that bind values of every type.
+_OF_ANYTHING: Final = frozenset({"enum", "const", "anyOf"})
+_BY_TYPE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "string": _OF_TEXT,
+        "boolean": _OF_NOTHING,
+        "integer": _OF_NUMBERS,
+        "number": _OF_NUMBERS,
+        "array": _OF_LISTS,
+        "object": _OF_MAPPINGS,
+    }
+)
+
+#: What a schema calls by name, so far as it isn't inside it already.
+_Definitions: TypeAlias = Mapping[str, Any]
+_REFERENCE: Final = "#/$defs/"
 
 _ANY: Final = 10**9
 # A pattern that is nothing but a set of characters, up to the very end.
@@ -39,25 +62,61 @@ def compile_predicate(schema: object) -> Predicate:
     """The predicate of ``schema``; what it holds that isn't known here accepts nothing."""
     if not isinstance(schema, Mapping):
         return _ask
+    return _predicate({key: below for key, below in schema.items() if key != "$defs"}, schema.get("$defs", {}))
+
+
+def _predicate(schema: object, definitions: _Definitions) -> Predicate:
+    """The predicate of ``schema`` or a part of it."""
+    if not isinstance(schema, Mapping):
+        return _ask
     keywords = schema.keys() - _NOTES
+    if keywords == {"$ref"}:
+        return _referred(schema["$ref"], definitions)
     kind = schema.get("type")
-    if kind == "string":
-        return _text(schema) if keywords <= _OF_TEXT | {"type"} else _ask
-    if kind == "boolean":
-        return _boolean if keywords == {"type"} else _ask
-    if kind == "array":
-        return _list(schema) if keywords <= {"type", "items"} else _ask
+    if isinstance(kind, list):
+        return _one_of(kind, {key: schema[key] for key in keywords - {"type"}}, definitions)
+    if not isinstance(kind, str) or not keywords <= _BY_TYPE.get(kind, _OF_NOTHING) | {"type"}:
+        return _ask
     if kind == "object":
-        return _mapping(schema) if keywords <= _OF_MAPPINGS | {"type"} else _ask
-    return _ask
+        return _mapping(schema, definitions)
+    if kind == "array":
+        return _list(schema, definitions)
+    return _PLAIN[kind](schema) if kind in _PLAIN else _ask
+
+
+def _referred(name: str, definitions: _Definitions) -> Predicate:
+    """The predicate of what is defined under ``name``; what leads back to itself is asked about."""
+    key = name.removeprefix(_REFERENCE)
+    if key == name or key not in definitions:
+        return _ask
+    return _predicate(definitions[key], {other: below for other, below in definitions.items() if other != key})
+
+
+def _one_of(kinds: list[str], schema: Mapping[str, Any], definitions: _Definitions) -> Predicate:
+    """Several types; a keyword of one of them says nothing about values of another."""
+    of_kinds = {kind: _BY_TYPE.get(kind, _OF_NOTHING) - _OF_ANYTHING for kind in kinds}
+    if not schema.keys() <= _OF_NOTHING.union(*of_kinds.values()):
+        return _ask
+    checks = [
+        _predicate({"type": kind} | {key: schema[key] for key in schema.keys() & known}, definitions)
+        for kind, known in of_kinds.items()
+    ]
+    return lambda value: any(check(value) for check in checks)
 
 
 def _ask(value: Any) -> bool:
     return False
 
 
-def _boolean(value: Any) -> bool:
-    return value is True or value is False
+def _boolean(schema: Mapping[str, Any]) -> Predicate:
+    return lambda value: value is True or value is False
+
+
+def _number(schema: Mapping[str, Any]) -> Predicate:
+    # To a schema 4.0 is an integer, too; it is asked about.
+    types = (int,) if schema["type"] == "integer" else (int, float)
+    least, most, over = schema.get("minimum", -_ANY), schema.get("maximum", _ANY), schema.get("exclusiveMinimum", -_ANY)
+    return lambda value: type(value) in types and least <= value <= most and value > over
 
 
 def _text(schema: Mapping[str, Any]) -> Predicate:
@@ -84,19 +143,20 @@ def _text(schema: Mapping[str, Any]) -> Predicate:
     return lambda value: isinstance(value, str) and least <= len(value) <= most and search(value) is not None
 
 
-def _list(schema: Mapping[str, Any]) -> Predicate:
+def _list(schema: Mapping[str, Any], definitions: _Definitions) -> Predicate:
+    least, most = schema.get("minItems", 0), schema.get("maxItems", _ANY)
     if "items" not in schema:
-        return lambda value: isinstance(value, list)
-    item = compile_predicate(schema["items"])
-    return lambda value: isinstance(value, list) and all(map(item, value))
+        return lambda value: isinstance(value, list) and least <= len(value) <= most
+    item = _predicate(schema["items"], definitions)
+    return lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(item, value))
 
 
-def _mapping(schema: Mapping[str, Any]) -> Predicate:
+def _mapping(schema: Mapping[str, Any], definitions: _Definitions) -> Predicate:
     if any(not isinstance(branch, Mapping) or branch.keys() != {"required"} for branch in schema.get("anyOf", ())):
         return _ask
     of_keys = _keys(schema)
-    by_key = {key: compile_predicate(below) for key, below in schema.get("properties", {}).items()}
-    others = _others(schema.get("additionalProperties", True))
+    by_key = {key: _predicate(below, definitions) for key, below in schema.get("properties", {}).items()}
+    others = _others(schema.get("additionalProperties", True), definitions)
 
     @lru_cache(maxsize=1024)
     def checks(keys: tuple[Any, ...]) -> tuple[Predicate, ...] | None:
@@ -123,11 +183,13 @@ def _keys(schema: Mapping[str, Any]) -> Predicate:
     dependent = [(key, frozenset(needed)) for key, needed in schema.get("dependentRequired", {}).items()]
     choices = [frozenset(branch["required"]) for branch in schema.get("anyOf", ())]
     names = _names(schema.get("propertyNames"))
+    least, most = schema.get("minProperties", 0), schema.get("maxProperties", _ANY)
 
     def keys(value: Any) -> bool:
         there = frozenset(value)
         return (
             required <= there
+            and least <= len(there) <= most
             and all(needed <= there for key, needed in dependent if key in there)
             and (not choices or any(choice <= there for choice in choices))
             and (names is None or all(map(names, value)))
@@ -136,11 +198,11 @@ def _keys(schema: Mapping[str, Any]) -> Predicate:
     return keys
 
 
-def _others(schema: object) -> Predicate:
+def _others(schema: object, definitions: _Definitions) -> Predicate:
     """What a key that isn't among the properties may hold."""
     if isinstance(schema, bool):
         return (lambda value: True) if schema else _ask
-    return compile_predicate(schema)
+    return _predicate(schema, definitions)
 
 
 def _names(schema: object) -> Predicate | None:
@@ -148,3 +210,9 @@ def _names(schema: object) -> Predicate | None:
     if schema is None:
         return None
     return compile_predicate({"type": "string", **schema}) if isinstance(schema, Mapping) else _ask
+
+
+#: What makes the predicates of values that hold no others.
+_PLAIN: Final[Mapping[str, Callable[[Mapping[str, Any]], Predicate]]] = MappingProxyType(
+    {"string": _text, "boolean": _boolean, "integer": _number, "number": _number}
+)

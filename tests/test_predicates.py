@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing.exceptions import Unresolvable
 from support.fleets import fleets
 
 from reconciler.predicates import accepts, compile_predicate
@@ -146,6 +147,69 @@ def test_the_verdict_doesn_t_depend_on_what_was_asked_before():
             assert accepts("account")({**FULL, "labels": labels}) is expected
 
 
+# Settings, whose schema holds references, numbers and values of several types.
+
+CONFIG = {
+    "manifests": ["manifests"],
+    "state": "file:known.json",
+    "max_plan_age": "24h",
+    "max_age": 3600,
+    "guards": {"revoked": ["10%", 50], "changed": "50%", "adopted": 0},
+    "payway": {"provision_service": "x1", "token": {"env": "TOKEN"}, "proxy": {"env": "PROXY"}, "ca_file": "ca.pem"},
+    "apply": {"tries": 4, "delays": [1, 2.5, "4s"], "jitter": False, "call_deadline": 60.0, "max_failures": 1},
+    "environments": {
+        "stage": {"guards": {"blocked": "1%"}, "client": {"id": "me", "secret": {"command": ["pass", "payway"]}}},
+        "north": {"like": "stage", "client": {"id": {"file": "id"}, "secret": {"env": "SECRET"}}},
+    },
+}
+OF_SETTINGS = [
+    *(
+        None,
+        True,
+        -1,
+        0,
+        1,
+        20,
+        21,
+        1.5,
+        0.0,
+        -0.5,
+        4.0,
+        315360000,
+        315360001,
+        float("inf"),
+        float("nan"),
+        [],
+        [1] * 21,
+    ),
+    *({}, "", "a", "a" * 101, "10%", "101%", "10%\n", "30s", "0s", "30s\n", "7 d", ["10%"], ["10"], [0], [""], ["a"]),
+    *(
+        {"env": "A"},
+        {"env": "a-b"},
+        {"file": ""},
+        {"file": "f"},
+        {"command": []},
+        {"env": "A", "file": "f"},
+        {"x": "a"},
+    ),
+    *("stage", "production", {"secret": {"env": "A"}}, {"id": "", "secret": {"env": "A"}}),
+]
+
+
+def test_every_single_change_of_settings_is_accepted_only_if_their_schema_does():
+    judge = Draft202012Validator(load_schema("config"))
+    assert accepts("config")(CONFIG)
+    asked = set()
+    for path in places(CONFIG):
+        for value in (*OF_SETTINGS, ...) if path else OF_SETTINGS:
+            changed = put(CONFIG, path, value)
+            if accepts("config")(changed) != judge.is_valid(changed):
+                assert judge.is_valid(changed), changed
+                asked.add(str(value))
+    # A whole number that is written like 4.0, and one that compares with nothing.
+    assert asked <= {"4.0", "0.0", "nan"}
+
+
 # Schemas of any kind: the compiler knows few keywords, and must ask about everything else.
 
 TEXT_KEYWORDS = {
@@ -163,19 +227,33 @@ TEXT_KEYWORDS = {
     "not": st.just({"const": "ab"}),
 }
 NOTES = {"title": st.just("t"), "description": st.just("d"), "default": st.just("a"), "$comment": st.just("c")}
-TYPES = st.sampled_from(["string", "boolean", "array", "object", "integer", "null", ["string", "null"]])
+NUMBER_KEYWORDS = {
+    "minimum": st.sampled_from([0, 1, 1.5]),
+    "maximum": st.sampled_from([0, 1.0, 2]),
+    "exclusiveMinimum": st.sampled_from([0, 0.5]),
+    "multipleOf": st.just(2),
+}
+SINGLE = st.sampled_from(["string", "boolean", "array", "object", "integer", "number", "null"])
+TYPES = SINGLE | st.lists(SINGLE, min_size=1, max_size=3, unique=True)
 NAMES = st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True)
 
 
 def _schemas(below):
     subschema = below | st.booleans()
     of_text = st.fixed_dictionaries({"type": TYPES}, optional=TEXT_KEYWORDS | NOTES)
+    of_number = st.fixed_dictionaries({"type": TYPES}, optional=NUMBER_KEYWORDS | NOTES)
     of_list = st.fixed_dictionaries(
-        {"type": st.just("array")},
-        optional={"items": subschema, "minItems": st.just(1), "uniqueItems": st.just(True), "contains": subschema},
+        {"type": st.just("array") | TYPES},
+        optional={
+            "items": subschema,
+            "minItems": st.just(1),
+            "maxItems": st.sampled_from([0, 2]),
+            "uniqueItems": st.just(True),
+            "contains": subschema,
+        },
     )
     of_mapping = st.fixed_dictionaries(
-        {"type": st.just("object")},
+        {"type": st.just("object") | TYPES},
         optional={
             "required": NAMES,
             "dependentRequired": st.dictionaries(st.sampled_from("abc"), NAMES, max_size=2),
@@ -184,13 +262,17 @@ def _schemas(below):
             "propertyNames": st.fixed_dictionaries({}, optional=TEXT_KEYWORDS) | st.booleans(),
             "anyOf": st.lists(NAMES.map(lambda names: {"required": names}) | subschema, min_size=1, max_size=2),
             "patternProperties": st.just({"a": False}),
-            "minProperties": st.just(2),
+            "minProperties": st.sampled_from([0, 1, 2]),
+            "maxProperties": st.sampled_from([0, 1]),
             "if": subschema,
             "then": subschema,
-            "$ref": st.just("#"),
+            "$ref": st.sampled_from(["#", "#/$defs/a"]),
         },
     )
-    return of_text | of_list | of_mapping
+    reference = st.fixed_dictionaries(
+        {"$ref": st.sampled_from(["#/$defs/a", "#/$defs/b", "#/$defs/c"])}, optional=NOTES
+    )
+    return of_text | of_number | of_list | of_mapping | reference
 
 
 SCHEMAS = st.recursive(st.fixed_dictionaries({}, optional=TEXT_KEYWORDS | {"type": TYPES}), _schemas, max_leaves=5)
@@ -203,9 +285,10 @@ SMALL = st.recursive(
 )
 
 
-@given(SCHEMAS, st.lists(SMALL, min_size=1, max_size=12))
+@given(SCHEMAS, st.dictionaries(st.sampled_from("abc"), SCHEMAS, max_size=3), st.lists(SMALL, min_size=1, max_size=12))
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-def test_no_schema_makes_it_accept_what_jsonschema_refuses(schema, values):
+def test_no_schema_makes_it_accept_what_jsonschema_refuses(schema, definitions, values):
+    schema = {**schema, "$defs": definitions}
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError:
@@ -215,7 +298,7 @@ def test_no_schema_makes_it_accept_what_jsonschema_refuses(schema, values):
         if predicate(value):
             try:
                 assert judge.is_valid(value), (schema, value)
-            except RecursionError:
+            except (RecursionError, Unresolvable):
                 assume(False)
 
 
@@ -225,15 +308,23 @@ def test_no_schema_makes_it_accept_what_jsonschema_refuses(schema, values):
         True,
         {},
         {"enum": ["a"]},
-        {"type": ["string"]},
+        {"type": ["string", "array"], "enum": ["b", []]},
+        {"type": ["string", "null"], "format": "date"},
+        {"type": ["object", "array"], "anyOf": [{"type": "string"}]},
+        {"$ref": "#"},
+        {"$ref": "#/$defs/a"},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"type": "string"}}, "maxLength": 0},
         {"type": "string", "format": "date"},
         {"type": "string", "enum": ["a"], "minLength": 1},
-        {"type": "array", "maxItems": 9},
-        {"type": "object", "minProperties": 0},
+        {"type": "array", "uniqueItems": True},
+        {"type": "object", "patternProperties": {}},
         {"type": "object", "anyOf": [{"required": [], "properties": {}}]},
         {"type": "object", "anyOf": [True]},
         {"type": "boolean", "const": True},
-        {"type": "integer"},
+        {"type": "integer", "multipleOf": 1},
+        {"type": "null"},
     ],
 )
 def test_what_isn_t_known_is_asked_about(schema):
