@@ -64,8 +64,21 @@ def test_a_good_file_is_validated_without_what_only_plans_and_bad_files_need(emp
         "apiVersion: payway/v1\nkind: Account\naccount_id: 52a781d6400e06897c00000f\nuser_products:\n"
         "  - product_id: 56e1741a6fc9365306000002\n    state: activated\n    valid_to: 2040-01-01 00:00 +0100\n"
     )
-    loaded = loaded_by(empty, "-m", "reconciler", "validate", "one.yaml")
-    assert loaded & HEAVY == {"yaml", "sqlite3"}
+    loaded = modules_of(empty, "-m", "reconciler", "validate", "one.yaml")
+    assert {name.partition(".")[0] for name in loaded} & HEAVY == {"yaml", "sqlite3"}
+    # Schemas lie beside the modules: to look for them another way takes longer than to read them.
+    assert "reconciler.schemafiles" in loaded
+    assert "importlib.resources" not in loaded
+
+
+def test_a_sound_settings_file_is_read_without_what_only_says_what_is_wrong(empty):
+    settings = empty / "reconciler.toml"
+    settings.write_text(
+        'max_plan_age = "12h"\n[apply]\ncall_deadline = 20\n[environments.stage.guards]\nrevoked = "5%"\n'
+    )
+    assert loaded_by(empty, "-m", "reconciler", "config", "show", "-e", "stage") & HEAVY == set()
+    settings.write_text('max_plan_age = "soon"\n')
+    assert "jsonschema" in loaded_by(empty, "-m", "reconciler", "config", "show", "-e", "stage")
 
 
 #: What only reading manifests, asking the planner and starting processes need.
