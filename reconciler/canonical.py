@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from json.encoder import encode_basestring_ascii
 from typing import Final, TypeAlias
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
@@ -22,6 +24,10 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separator
 def dumps(value: object) -> str:
     """``value`` as compact ASCII JSON."""
     return _ENCODER.encode(value)
+
+
+#: A text as ASCII JSON: what `dumps` says of it, without an encoder.
+text: Final[Callable[[str], str]] = encode_basestring_ascii
 
 
 def digest(value: object) -> str:

@@ -19,8 +19,6 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_IN_UTC: Final = _EPOCH.replace(tzinfo=None)
 _DAY: Final = 24 * 60
-#: So many days are remembered: those of 40 years and some more.
-_DAYS: Final = 16384
 _FIRST: Final = (date.min.toordinal() - _EPOCH_DAY) * _DAY
 _LAST: Final = (date.max.toordinal() - _EPOCH_DAY + 1) * _DAY - 1
 _WEST: Final = -12 * 60
@@ -95,35 +93,20 @@ def usual_time(text: str) -> tuple[Minute, str, str] | None:
         return None
     if text[10] != " ":
         text = f"{text[:10]} {text[11:16]} " + ("+0000" if text[16] == "Z" else text[16:19] + text[20:])
-    midnight, since, east = _midnight(text[:10]), _since_midnight(text[11:16]), _usual_offset(text[17:])
-    if midnight is None or since is None or east is None:
-        return None
-    minute = midnight + since - east
-    return minute, text, instant_text(minute)
-
-
-# Kept apart, too: days, times of the day and offsets.
-@lru_cache(maxsize=_DAYS)
-def _midnight(text: str) -> Minute | None:
-    """When a day begins at an offset of 0; ``None`` for one that isn't in the calendar, or is near an end of it."""
-    if not "0001" < text[:4] < "9999":
+    offset = text[17:]
+    if not _is_usual(offset) or not "0001" < text[:4] < "9999":
         return None
     try:
-        return (date.fromisoformat(text).toordinal() - _EPOCH_DAY) * _DAY
+        since = datetime.fromisoformat(text[:16] + offset) - _EPOCH
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=_DAY)
-def _since_midnight(text: str) -> int | None:
-    hours, minutes = int(text[:2]), int(text[3:])
-    return hours * 60 + minutes if hours < 24 and minutes < 60 else None
+    return since.days * _DAY + since.seconds // 60, text, (_EPOCH_IN_UTC + since).isoformat() + "Z"
 
 
 @lru_cache(maxsize=256)
-def _usual_offset(text: str) -> int | None:
-    east = offset_of(text)
-    return east if text != "-0000" and int(text[3:]) < 60 and _WEST <= east <= _EAST else None
+def _is_usual(offset: str) -> bool:
+    minutes = offset_of(offset)
+    return offset != "-0000" and int(offset[3:]) < 60 and _WEST <= minutes <= _EAST
 
 
 def parse_known(text: str) -> Minute:
@@ -230,7 +213,7 @@ def _date_time(minute: Minute, between: str) -> str:
 
 
 # Kept apart: a fleet knows many minutes, but few days, and a day has few minutes.
-@lru_cache(maxsize=_DAYS)
+@lru_cache(maxsize=4096)
 def _date(days: int) -> str:
     return date.fromordinal(days + _EPOCH_DAY).isoformat()
 

@@ -80,7 +80,7 @@ def _predicate(schema: object, definitions: _Definitions) -> Predicate:
     if kind == "object":
         return _mapping(schema, definitions)
     if kind == "array":
-        return _list(schema, definitions)
+        return ListPredicate(schema, definitions)
     return _PLAIN[kind](schema) if kind in _PLAIN else _ask
 
 
@@ -106,6 +106,10 @@ def _one_of(kinds: list[str], schema: Mapping[str, Any], definitions: _Definitio
 
 def _ask(value: Any) -> bool:
     return False
+
+
+def _anything(value: Any) -> bool:
+    return True
 
 
 def _boolean(schema: Mapping[str, Any]) -> Predicate:
@@ -143,30 +147,41 @@ def _text(schema: Mapping[str, Any]) -> Predicate:
     return lambda value: isinstance(value, str) and least <= len(value) <= most and search(value) is not None
 
 
-def _list(schema: Mapping[str, Any], definitions: _Definitions) -> Predicate:
-    least, most = schema.get("minItems", 0), schema.get("maxItems", _ANY)
-    if "items" not in schema:
-        return lambda value: isinstance(value, list) and least <= len(value) <= most
-    item = _predicate(schema["items"], definitions)
-    return lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(item, value))
+class ListPredicate:
+    """What a list has to be: of a length that ``fits``, and each of its values accepted by ``item``."""
+
+    def __init__(self, schema: Mapping[str, Any], definitions: _Definitions) -> None:
+        self._least, self._most = schema.get("minItems", 0), schema.get("maxItems", _ANY)
+        self.item: Predicate = _predicate(schema["items"], definitions) if "items" in schema else _anything
+
+    def fits(self, length: int) -> bool:
+        """True for a length that such a list may have."""
+        return bool(self._least <= length <= self._most)
+
+    def __call__(self, value: Any) -> bool:
+        """True if ``value`` is such a list."""
+        return isinstance(value, list) and self.fits(len(value)) and all(map(self.item, value))
 
 
-def _mapping(schema: Mapping[str, Any], definitions: _Definitions) -> Predicate:
-    if any(not isinstance(branch, Mapping) or branch.keys() != {"required"} for branch in schema.get("anyOf", ())):
-        return _ask
-    of_keys = _keys(schema)
-    by_key = {key: _predicate(below, definitions) for key, below in schema.get("properties", {}).items()}
-    others = _others(schema.get("additionalProperties", True), definitions)
+class MappingPredicate:
+    """What a mapping has to be."""
 
-    @lru_cache(maxsize=1024)
-    def checks(keys: tuple[Any, ...]) -> tuple[Predicate, ...] | None:
-        """What the values of a mapping with these keys have to pass; a fleet has a few dozen such mappings."""
-        return tuple(by_key.get(key, others) for key in keys) if of_keys(keys) else None
+    def __init__(self, schema: Mapping[str, Any], definitions: _Definitions) -> None:
+        self._of_keys = _keys(schema)
+        self._by_key = {key: _predicate(below, definitions) for key, below in schema.get("properties", {}).items()}
+        self._others = _others(schema.get("additionalProperties", True), definitions)
+        # A fleet has a few dozen shapes of mappings.
+        self._checks = lru_cache(maxsize=1024)(self.checks)
 
-    def mapping(value: Any) -> bool:
+    def checks(self, keys: tuple[Any, ...]) -> tuple[Predicate, ...] | None:
+        """What the values of a mapping with these keys have to pass, in their order; ``None``: ask the schema."""
+        return tuple(self._by_key.get(key, self._others) for key in keys) if self._of_keys(keys) else None
+
+    def __call__(self, value: Any) -> bool:
+        """True if ``value`` is such a mapping."""
         if not isinstance(value, dict):
             return False
-        asked = checks(tuple(value))
+        asked = self._checks(tuple(value))
         if asked is None:
             return False
         for check, below in zip(asked, value.values(), strict=True):  # noqa: SIM110 (a call of all() costs more)
@@ -174,7 +189,11 @@ def _mapping(schema: Mapping[str, Any], definitions: _Definitions) -> Predicate:
                 return False
         return True
 
-    return mapping
+
+def _mapping(schema: Mapping[str, Any], definitions: _Definitions) -> Predicate:
+    if any(not isinstance(branch, Mapping) or branch.keys() != {"required"} for branch in schema.get("anyOf", ())):
+        return _ask
+    return MappingPredicate(schema, definitions)
 
 
 def _keys(schema: Mapping[str, Any]) -> Predicate:
@@ -201,7 +220,7 @@ def _keys(schema: Mapping[str, Any]) -> Predicate:
 def _others(schema: object, definitions: _Definitions) -> Predicate:
     """What a key that isn't among the properties may hold."""
     if isinstance(schema, bool):
-        return (lambda value: True) if schema else _ask
+        return _anything if schema else _ask
     return _predicate(schema, definitions)
 
 

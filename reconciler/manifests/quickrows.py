@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler import canonical
 from reconciler.instants import Minute, parse_declared, usual_time
-from reconciler.manifests.building import MAX_DEPTH, NULLS
+from reconciler.manifests.building import NULLS
 from reconciler.manifests.documents import is_harmless, other_readings
 from reconciler.manifests.facts import (
     ACCOUNT,
@@ -25,9 +26,11 @@ from reconciler.manifests.facts import (
     number_key,
 )
 from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Source
-from reconciler.predicates import accepts
+from reconciler.predicates import ListPredicate, MappingPredicate, Predicate, accepts
 
 _BOOLEANS: Final = {"true": True, "false": False}
+#: So many texts are remembered of each field: few have more states, products or labels than that.
+_REMEMBERED: Final = 64
 _ACCOUNT_KEYS: Final = ("customer_number", "sync", "labels")
 _PRODUCT_KEYS: Final = (
     "product_id",
@@ -38,6 +41,8 @@ _PRODUCT_KEYS: Final = (
     "valid_to",
     "subscription_number",
 )
+#: A product that has them all.
+_ALL_OF_PRODUCT: Final = "{" + ",".join([f'"{name}":"%s"' for name in _PRODUCT_KEYS]) + "}"
 
 
 def quick_row(root: Any, place: Place, claims: array[int]) -> Row | None:
@@ -103,10 +108,10 @@ def _product(product: dict[str, Any], source: Source) -> DeclaredProduct:
 def _accepted(root: Any) -> dict[str, Any] | None:
     """A document as plain values, if the schema takes it and nothing in it may be read otherwise."""
     try:
-        account = _plain(root, 0)
+        account: dict[str, Any] = _plain(root, accepts("account"))
     except _Unusual:
         return None
-    return account if accepts("account")(account) else None
+    return account
 
 
 def _row(root: Any, account: dict[str, Any], place: Place, claims: array[int]) -> Row | None:
@@ -141,31 +146,71 @@ class _Unusual(Exception):
     """Something stands here that has to be looked at closely."""
 
 
-def _plain(node: Any, depth: int) -> Any:
-    """A list or mapping of composed nodes as plain values. Raises `_Unusual` where there might be something to say."""
-    if depth > MAX_DEPTH:
-        raise _Unusual
-    if node.id == "mapping":
-        found = {}
-        for key, below in node.value:
-            name = key.value
-            if key.id != "scalar" or not is_harmless(name):
+class _Field:
+    """A key of mappings of one shape, what its value has to be, and plain texts that are as they should be."""
+
+    __slots__ = ("accepts", "name", "texts")
+
+    def __init__(self, name: str, accepts: Predicate) -> None:
+        self.name, self.accepts = name, accepts
+        self.texts: set[str] = set()
+
+    def value_of(self, text: str) -> str | bool:
+        """What a plain scalar stands for. Raises `_Unusual`."""
+        if _has_other_reading(text):
+            # Under another key than protect the schema refuses a boolean.
+            value = _BOOLEANS.get(text)
+            if value is None or not self.accepts(value):
                 raise _Unusual
-            if below.id != "scalar":
-                found[name] = _plain(below, depth + 1)
-            elif below.style != "" or not _has_other_reading(below.value):
-                found[name] = below.value
-            elif name == "protect" and below.value in _BOOLEANS:
-                # The one boolean; under another key the schema refuses it.
-                found[name] = _BOOLEANS[below.value]
-            else:
-                raise _Unusual
-        if len(found) < len(node.value):
+            return value
+        if not self.accepts(text):
             raise _Unusual
-        return found
-    if node.id == "sequence":
-        return [_plain(item, depth + 1) for item in node.value]
+        if len(self.texts) < _REMEMBERED:
+            self.texts.add(text)
+        return text
+
+
+@lru_cache(maxsize=1024)
+def _fields(accepts: MappingPredicate, keys: tuple[str, ...]) -> tuple[_Field, ...] | None:
+    """The fields of mappings with these keys; ``None`` if there is something to say about such a mapping."""
+    checks = accepts.checks(keys)
+    if checks is None or len(set(keys)) < len(keys) or not all(map(is_harmless, keys)):
+        return None
+    return tuple(map(_Field, keys, checks))
+
+
+def _plain(node: Any, accepts: Predicate) -> Any:
+    """A list or mapping of composed nodes as plain values that ``accepts`` takes.
+
+    Raises `_Unusual` where it mightn't, or where there might be something else to say.
+    """
+    if node.id == "mapping" and isinstance(accepts, MappingPredicate):
+        return _plain_mapping(node.value, accepts)
+    if node.id == "sequence" and isinstance(accepts, ListPredicate) and accepts.fits(len(node.value)):
+        item = accepts.item
+        return [_plain(below, item) for below in node.value]
     raise _Unusual
+
+
+def _plain_mapping(pairs: list[tuple[Any, Any]], accepts: MappingPredicate) -> dict[str, Any]:
+    try:
+        fields = _fields(accepts, tuple([key.value for key, _ in pairs]))
+    except TypeError:  # a key that is a list or a mapping
+        raise _Unusual from None
+    if fields is None:
+        raise _Unusual
+    found: dict[str, Any] = {}
+    for field, (_, below) in zip(fields, pairs, strict=True):
+        value = below.value
+        if below.id != "scalar":
+            value = _plain(below, field.accepts)
+        elif below.style == "":
+            if value not in field.texts:
+                value = field.value_of(value)
+        elif not field.accepts(value):
+            raise _Unusual
+        found[field.name] = value
+    return found
 
 
 def _has_other_reading(text: str) -> bool:
@@ -201,12 +246,17 @@ def _quick_product(
         ends.append((end[0], end[1], mark.line + 1, mark.column + 1))
     product_id = product_id and product_id.lower()
     if number is not None and not (number.isascii() and number.isalnum()):
-        number = canonical.dumps(number)[1:-1]  # the one value in which a character may be written otherwise
+        number = canonical.text(number)[1:-1]  # the one value in which a character may be written otherwise
     values = (product_id, user_product_id, state, kind, start and start[2], end and end[2], number)
-    pairs = [f'"{name}":"{value}"' for name, value in zip(_PRODUCT_KEYS, values, strict=True) if value is not None]
-    begins, ends_at = (f'"{time[1]}"' if time else "null" for time in (start, end))
+    if None in values:
+        pairs = [f'"{name}":"{value}"' for name, value in zip(_PRODUCT_KEYS, values, strict=True) if value is not None]
+        wanted = f"{{{','.join(pairs)}}}"
+    else:
+        wanted = _ALL_OF_PRODUCT % values
+    begins = f'"{start[1]}"' if start else "null"
+    ends_at = f'"{end[1]}"' if end else "null"
     protected = "true" if product.get("protect") else "false"
-    return (product_id or "", user_product_id or ""), f"{{{','.join(pairs)}}}", f"[{begins},{ends_at},{protected}]"
+    return (product_id or "", user_product_id or ""), wanted, f"[{begins},{ends_at},{protected}]"
 
 
 def _ids(product: tuple[tuple[str, str], str, str]) -> tuple[str, str]:
@@ -218,12 +268,12 @@ def _ids(product: tuple[tuple[str, str], str, str]) -> tuple[str, str]:
 
 def _text(value: str | None) -> str:
     """A text or ``None`` as JSON."""
-    return "null" if value is None else canonical.dumps(value)
+    return "null" if value is None else canonical.text(value)
 
 
 def _object(values: dict[str, str] | None, names: Iterable[str]) -> str:
     """Some texts by their names as JSON, in the order of ``names``."""
     if not values:
         return "{}"
-    pairs = [f"{canonical.dumps(name)}:{canonical.dumps(values[name])}" for name in names if name in values]
+    pairs = [f"{canonical.text(name)}:{canonical.text(values[name])}" for name in names if name in values]
     return f"{{{','.join(pairs)}}}"
