@@ -84,6 +84,11 @@ def parse_declared(text: str) -> Moment:
     return Moment(minute, _payway_text(local, offset))
 
 
+def is_usual(text: str) -> bool:
+    """True for a text in one of the two usual forms of a declared time, to the minute, whether there is such a time."""
+    return _USUAL.fullmatch(text) is not None
+
+
 def usual_time(text: str) -> tuple[Minute, str, str] | None:
     """The instant of a declared time in one of the two usual forms, and its texts: as sent, and as `instant_text`.
 
@@ -94,7 +99,7 @@ def usual_time(text: str) -> tuple[Minute, str, str] | None:
     if text[10] != " ":
         text = f"{text[:10]} {text[11:16]} " + ("+0000" if text[16] == "Z" else text[16:19] + text[20:])
     offset = text[17:]
-    if not _is_usual(offset) or not "0001" < text[:4] < "9999":
+    if not _is_usual_offset(offset) or not "0001" < text[:4] < "9999":
         return None
     try:
         since = datetime.fromisoformat(text[:16] + offset) - _EPOCH
@@ -104,7 +109,7 @@ def usual_time(text: str) -> tuple[Minute, str, str] | None:
 
 
 @lru_cache(maxsize=256)
-def _is_usual(offset: str) -> bool:
+def _is_usual_offset(offset: str) -> bool:
     minutes = offset_of(offset)
     return offset != "-0000" and int(offset[3:]) < 60 and _WEST <= minutes <= _EAST
 

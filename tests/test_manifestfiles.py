@@ -161,6 +161,31 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(here):
     assert refused(".") == [("file-too-large", "huge.yaml"), ("file-too-large", "large.yaml")]
 
 
+@pytest.mark.parametrize("more", [-3, 0, 1, 5, 5000])
+def test_a_file_that_changes_its_size_while_it_is_opened_is_read_to_its_end(here, monkeypatch, more):
+    make(here, "changes.yaml")
+    [file] = find_manifests(["."]).files
+    stat, read = os.fstat, os.read
+    sizes, asked = [], []
+
+    def then_changed(descriptor):
+        status = stat(descriptor)
+        if not sizes:
+            os.truncate("changes.yaml", status.st_size + more)
+        sizes.append(status.st_size)
+        return status
+
+    def reading(descriptor, length):
+        asked.append(length)
+        return read(descriptor, length)
+
+    monkeypatch.setattr(os, "fstat", then_changed)
+    monkeypatch.setattr(os, "read", reading)
+    assert read_manifest(file) == b"changes.yaml"[: sizes[0] + min(more, 0)] + bytes(max(more, 0))
+    # One that doesn't isn't asked for more.
+    assert (len(asked) == 1) is (more == 0)
+
+
 def test_standard_input_is_read_once_and_to_the_limit(here):
     [file] = find_manifests(["-", "-"]).files
     assert file == ManifestFile("<stdin>")

@@ -8,11 +8,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.fleets import fleets
 from support.written import document
 
+from reconciler import instants
 from reconciler.diagnostics import sort_key
 from reconciler.manifests import rebuilding, rows
 from reconciler.manifests.desired import load_file
@@ -207,6 +209,13 @@ def test_mutated_examples_come_to_the_same_both_ways():
     went = Counter(held(mutated(rng.choice(bases), rng)) for _ in range(6000))
     # Both ways are really taken.
     assert min(went[True], went[False]) > 1000, went
+
+
+@given(st.from_regex(instants._USUAL, fullmatch=True))
+@settings(max_examples=300, deadline=None)
+def test_a_time_without_seconds_is_text_to_every_tool(text):
+    assert instants.is_usual(text)
+    assert yaml.safe_load(text) == text
 
 
 @given(st.binary(max_size=60) | st.text("&*!%-:?[]{},'\"# \n\r\t|>~a0\x85\u2028\ufeffå", max_size=40).map(str.encode))

@@ -114,7 +114,7 @@ def read_manifest(file: ManifestFile, stdin: BinaryIO | None = None) -> bytes | 
 
 def read_whole(file: ManifestFile) -> tuple[bytes, tuple[int, ...]] | Diagnostic:
     """The bytes of a manifest that has a path, and its signature from before they were read, or as `read_manifest`."""
-    return _opened(file, lambda descriptor, size: _read(descriptor, size + 1, MAX_BYTES + 1))
+    return _opened(file, lambda descriptor, size: _read(descriptor, size, MAX_BYTES + 1))
 
 
 def read_part(file: ManifestFile, offset: int, length: int) -> bytes | Diagnostic:
@@ -149,10 +149,10 @@ def _opened(file: ManifestFile, read: Callable[[int, int], bytes]) -> tuple[byte
     return _too_large(file.name) if len(data) > MAX_BYTES else (data, signature_of(status))
 
 
-def _read(descriptor: int, expected: int, most: int) -> bytes:
-    """What is left of a file up to ``most`` bytes; less than ``expected``, as a rule."""
-    data = os.read(descriptor, expected)
-    while len(data) < most and (more := os.read(descriptor, most - len(data))):
+def _read(descriptor: int, size: int, most: int) -> bytes:
+    """What is left of a file, up to ``most`` bytes: ``size``, unless it changes, and then there is no more of it."""
+    data = os.read(descriptor, min(size + 1, most))
+    while len(data) != size and len(data) < most and (more := os.read(descriptor, most - len(data))):
         data += more
     return data
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler import canonical
-from reconciler.instants import Minute, parse_declared, usual_time
+from reconciler.instants import Minute, is_usual, parse_declared, usual_time
 from reconciler.manifests.building import NULLS
 from reconciler.manifests.documents import is_harmless, other_readings
 from reconciler.manifests.facts import (
@@ -215,12 +215,15 @@ def _plain_mapping(pairs: list[tuple[Any, Any]], accepts: MappingPredicate) -> d
 
 def _has_other_reading(text: str) -> bool:
     """True for a plain text that is null, or that YAML 1.1 tools read as something else than text."""
+    # First what most texts are, where they begin with a digit: ids (of numbers, only those in another base hold
+    # letters, and these begin with 0), and times without seconds.
+    if text.isalnum():
+        if text[0] in "123456789" and not text.isdigit():
+            return False
+    elif text[4:5] == "-" and is_usual(text):
+        return False
     read_as = other_readings().get(text[:1])
-    if read_as is None:
-        return text in NULLS
-    if text.isalnum() and text[0] in "123456789" and not text.isdigit():
-        return False  # an id: of numbers, only those in another base hold letters, and these begin with 0
-    return text in NULLS or read_as(text) is not None
+    return text in NULLS or (read_as is not None and read_as(text) is not None)
 
 
 def _quick_product(
