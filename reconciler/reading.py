@@ -17,9 +17,9 @@ from reconciler.errors import InvalidInput, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.manifests.cache import Cache
-    from reconciler.manifests.files import Found
     from reconciler.manifests.fleet import Fleet
     from reconciler.manifests.shards import Shard
+    from reconciler.manifests.walk import Found
     from reconciler.workers import Workers
 
 _Result = TypeVar("_Result")
@@ -56,8 +56,9 @@ def with_fleet(
     `reconciler.errors.InvalidInput` if a path doesn't exist or there is no manifest, `reconciler.errors.UsageError` if
     the cluster can't be reached, and what ``use`` raises.
     """
-    from reconciler.manifests.files import ChangedMeanwhile, find_manifests
+    from reconciler.manifests.files import ChangedMeanwhile
     from reconciler.manifests.loading import SMALL, estimated_documents
+    from reconciler.manifests.walk import find_manifests
 
     found = find_manifests(paths)
     stdin = _stdin() if "-" in paths else None

@@ -23,8 +23,8 @@ from reconciler.manifests import loading
 from reconciler.manifests.cache import Cache
 from reconciler.manifests.desired import digest, load_desired
 from reconciler.manifests.facts import facts_of
-from reconciler.manifests.files import find_manifests
 from reconciler.manifests.selecting import parse_selector, selectable, selects
+from reconciler.manifests.walk import find_manifests
 from reconciler.model import KnownHead, known_record
 from reconciler.planfile import plan_text, seal
 from reconciler.planning import make_plan

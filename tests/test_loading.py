@@ -20,8 +20,8 @@ from reconciler.instants import minute_of
 from reconciler.manifests import files, loading, rows
 from reconciler.manifests.cache import Cache
 from reconciler.manifests.desired import digest, load_desired
-from reconciler.manifests.files import find_manifests
 from reconciler.manifests.loading import estimated_documents, load_fleet
+from reconciler.manifests.walk import find_manifests
 from reconciler.workers import local_workers
 
 MINUTE = minute_of(NOW)

@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.errors import InvalidInput
-from reconciler.manifests.files import MAX_BYTES, ManifestFile, display_name, find_manifests, read_manifest
+from reconciler.manifests.files import MAX_BYTES, ManifestFile, read_manifest
+from reconciler.manifests.walk import display_name, find_manifests
 
 
 @pytest.fixture
@@ -216,3 +217,12 @@ def test_paths_without_any_manifest_are_an_error_of_the_input(here):
         find_manifests(["m"])
     with pytest.raises(InvalidInput):
         find_manifests([])
+
+
+def test_a_folder_keeps_its_names_in_one_text(here):
+    make(here, "a.yaml", "b/aa.yaml", "b/c a.yml", "b/å.json")
+    top, below = find_manifests(["."]).folders
+    assert (top.entries, top.count) == (["a.yaml"], 1)
+    assert (below.entries, below.count) == (["aa.yaml", "c a.yml", "å.json"], 3)
+    assert [below.holds(name) for name in ("aa.yaml", "c a.yml", "å.json")] == [True] * 3
+    assert not any(map(below.holds, ("a.yaml", "aa.yam", "a", "", "aa.yaml/c a.yml/x")))

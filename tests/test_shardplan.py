@@ -20,9 +20,9 @@ from reconciler.fleetplan import plan_fleet, plan_selected
 from reconciler.instants import minute_of
 from reconciler.manifests import loading
 from reconciler.manifests.cache import Cache
-from reconciler.manifests.files import find_manifests
 from reconciler.manifests.selecting import parse_selector
 from reconciler.manifests.shards import Shard
+from reconciler.manifests.walk import find_manifests
 from reconciler.model import KnownHead
 from reconciler.planfile import plan_text, read_plan, seal
 from reconciler.shardfile import read_shard, shard_lines

@@ -15,9 +15,10 @@ from reconciler.instants import Minute
 from reconciler.manifests.declaration import Claim, Declaration, declare, window_over
 from reconciler.manifests.documents import parse
 from reconciler.manifests.facts import digest_of, facts_of
-from reconciler.manifests.files import find_manifests, read_manifest
+from reconciler.manifests.files import read_manifest
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.uniqueness import duplicates
+from reconciler.manifests.walk import find_manifests
 from reconciler.model import DeclaredAccount
 
 

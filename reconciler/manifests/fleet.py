@@ -14,10 +14,11 @@ from reconciler.diagnostics import Diagnostic, Position, sort_key
 from reconciler.instants import Minute
 from reconciler.manifests.cache import Cache
 from reconciler.manifests.facts import Row, wanted_from
-from reconciler.manifests.files import Folder, ManifestFile
+from reconciler.manifests.files import ManifestFile
 from reconciler.manifests.findings import findings_from
 from reconciler.manifests.fleetdigest import FleetDigest
 from reconciler.manifests.selecting import Selectable, Selector, selects
+from reconciler.manifests.walk import Folder
 from reconciler.model import DeclaredAccount, DeclaredProduct, Source
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from reconciler import canonical
 from reconciler.diagnostics import Diagnostic
 from reconciler.manifests.cache import Cache, CachedFile, FleetSummary, Read
-from reconciler.manifests.files import STDIN_NAME, Found, ManifestFile, read_manifest, signature_of
+from reconciler.manifests.files import STDIN_NAME, ManifestFile, read_manifest, signature_of
 from reconciler.manifests.findings import findings_from, findings_text
 from reconciler.manifests.fleet import SINGLE, Fleet, Inputs, Workers
 from reconciler.manifests.shards import Shard
+from reconciler.manifests.walk import Found
 
 if TYPE_CHECKING:
     from reconciler.manifests.declaration import Claim
@@ -69,7 +70,7 @@ def _nobody(_: int) -> None:
 
 def estimated_documents(found: Found) -> int:
     """About how many documents there are, without reading them."""
-    files = len(found.single) + sum(len(folder.entries) for folder in found.folders)
+    files = len(found.single) + sum(folder.count for folder in found.folders)
     if files >= _CHUNK_FILES:
         return files
     size = 0

@@ -35,7 +35,8 @@ def learn_from_manifests(paths: Sequence[str], names: Pseudonyms, stdin: BinaryI
     Paths that can't be read teach nothing: whoever loads them says so.
     """
     from reconciler.errors import InvalidInput
-    from reconciler.manifests.files import find_manifests, read_manifest
+    from reconciler.manifests.files import read_manifest
+    from reconciler.manifests.walk import find_manifests
 
     try:
         files = find_manifests(paths).files
