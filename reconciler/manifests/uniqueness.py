@@ -68,18 +68,32 @@ def repeated_in(new: Numbers, old: Numbers, *, everywhere: Numbers) -> frozenset
 
 
 def repeated(numbers: Numbers, total: int) -> frozenset[int]:
-    """The numbers that stand more than once in all the arrays that ``numbers`` goes through; ``total`` are there."""
-    parts = total // _AT_ONCE + 1
-    found: set[int] = set()
-    for part in range(parts):
-        seen: set[int] = set()
-        count = 0
-        for each in numbers():
-            # The two lowest bits are the kind of the claim.
-            chosen = each if parts == 1 else [number for number in each if (number >> 2) % parts == part]
-            seen.update(chosen)
-            count += len(chosen)
-        if len(seen) < count:
-            counted = Counter(number for each in numbers() for number in each if (number >> 2) % parts == part)
-            found.update(number for number, times in counted.items() if times > 1)
-    return frozenset(found)
+    """The numbers that stand more than once in all the arrays that ``numbers`` goes through; ``total`` are there.
+
+    Many are held as 8 bytes each, and as numbers of Python's only some at a time.
+    """
+    parts = [list(numbers())] if total <= _AT_ONCE else _parts(numbers(), total // _AT_ONCE + 1)
+    return frozenset().union(*map(_more_than_once, parts))
+
+
+def _parts(numbers: Iterable[array[int]], count: int) -> list[list[array[int]]]:
+    """The same numbers in ``count`` parts, equal ones in the same."""
+    parts = [array("Q") for _ in range(count)]
+    take = [part.append for part in parts]
+    for each in numbers:
+        for number in each:
+            take[(number >> 2) % count](number)  # the two lowest bits are the kind of the claim
+    return [[part] for part in parts]
+
+
+def _more_than_once(numbers: Iterable[array[int]]) -> set[int]:
+    """The numbers that stand more than once in some arrays, which are gone through twice if there are any."""
+    seen: set[int] = set()
+    count = 0
+    for each in numbers:
+        seen.update(each)
+        count += len(each)
+    if len(seen) == count:
+        return set()
+    counted = Counter(number for each in numbers for number in each)
+    return {number for number, times in counted.items() if times > 1}
