@@ -33,9 +33,10 @@ _METHOD = """\
   1 % of the accounts, so each plan holds an `update` for those.
 - Every command is the real command line in a process of its own, from a clean environment, start included. A plan
   reads, validates, plans, shows the plan and writes the plan file; what it holds is checked each time.
-- **Cold** means that there is no `.reconciler/cache.db`. The operating system's page cache is warm throughout: each
-  fleet was read through before the first round. **Warm** is the same command again. **1 % changed** is the same after
-  1 % of the accounts were declared anew: in few files where a file holds 1,000, in 1 % of the files where it holds one.
+- **Cold** means that there is no `.reconciler/cache.db`. The operating system's page cache is warm: each fleet was read
+  through before the first round; if much had to come from disk again, that is told. **Warm** is the same command again.
+  **1 % changed** is the same after 1 % of the accounts were declared anew: in few files where a file holds 1,000, in
+  1 % of the files where it holds one.
 - The **raw load** is `yaml.load_all` with `CSafeLoader` over the same files on one core in a process of its own, which
   reads them and keeps nothing; the start of Python and the imports are not counted. Two of it at once tell what a
   second core gives: on a machine of one's own, twice as much; on a shared one less, and our plan uses both.
@@ -115,6 +116,7 @@ def _fleets(parts: Parts) -> str:
         + table(head, ratios)
         + table(("", *(measures[name] for name in taken), "processor time, cold"), values)
         + _alone(plans, names)
+        + _from_disk(plans, names)
         + table(("", "files", "manifests", "store", "cache", "plan file", "rounds"), sizes)
     )
 
@@ -143,6 +145,8 @@ def _milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value * 1000:,.0f}"
 
 
+#: MiB from disk that are worth telling.
+_MUCH = 20
 _SIZES = ("bytes", "store bytes", "cache bytes", "plan bytes")
 
 
@@ -154,6 +158,16 @@ def _alone(plans: Sequence[Part], names: Sequence[str]) -> str:
         if loading and whole and loading < whole * 0.95:
             told.append(f"{name}: {1 - loading / whole:.0%}")
     return f"Of the raw load, opening and reading the files takes: {'; '.join(told)}.\n\n" if told else ""
+
+
+def _from_disk(plans: Sequence[Part], names: Sequence[str]) -> str:
+    """What the page cache didn't keep, where that is much."""
+    told = []
+    for name, part in zip(names, plans, strict=True):
+        read = {measure: part.value(measure, "disk") for measure in ("raw", "cold")}
+        if max(value or 0 for value in read.values()) >= _MUCH:
+            told.append(f"{name}: {', '.join(f'{measure} {value or 0:,.0f} MiB' for measure, value in read.items())}")
+    return f"Not in the page cache any more, and read from disk: {'; '.join(told)}.\n\n" if told else ""
 
 
 def _rounds(part: Part) -> int:

@@ -35,6 +35,7 @@ class Measured:
 
     ``seconds`` is wall time, ``cpu`` the user and system seconds of all its processes. ``largest`` is the peak of
     its largest process and ``together`` the highest sum of all at one moment, shared pages counted once; in MiB.
+    ``disk`` is how much of what was read wasn't in the page cache, in MiB.
     """
 
     seconds: float
@@ -42,6 +43,7 @@ class Measured:
     largest: float
     together: float
     processes: int
+    disk: float
 
     @property
     def memory(self) -> float:
@@ -101,7 +103,8 @@ def measure(
             raise Failed(f"{' '.join(command)} ended with {process.returncode} after {took:.0f} s:\n{tail}")
     # The kernel counts what this process held when it started the child, too; it is kept small for that.
     largest = max(used.ru_maxrss / 1024, watch.largest)
-    return Measured(took, used.ru_utime + used.ru_stime, largest, watch.together, len(watch.seen))
+    disk = used.ru_inblock * 512 / 2**20
+    return Measured(took, used.ru_utime + used.ru_stime, largest, watch.together, len(watch.seen), disk)
 
 
 def _kill(process: int) -> None:

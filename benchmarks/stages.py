@@ -16,7 +16,7 @@ from typing import Any
 
 #: Each stage: how people read it, and what does it.
 STAGES = {
-    "find": ("find the files", "reconciler.manifests.files", "find_manifests"),
+    "find": ("find the files", "reconciler.manifests.walk", "find_manifests"),
     "read": ("read and check what changed", "reconciler.manifests.loading", "_Loading._read"),
     "index": ("index the rows", "reconciler.manifests.cache", "Cache.refreshed"),
     "cross": ("count, and look for what stands twice", "reconciler.manifests.loading", "_Loading._summary"),

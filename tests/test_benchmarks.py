@@ -215,7 +215,7 @@ def test_terraform_gets_as_many_objects_and_changes(tmp_path):
 
 
 def run(seconds: float, peak: float = 50.0) -> dict[str, float]:
-    return {"seconds": seconds, "cpu": seconds, "largest": peak, "together": peak - 1, "processes": 1}
+    return {"seconds": seconds, "cpu": seconds, "largest": peak, "together": peak - 1, "processes": 1, "disk": 0}
 
 
 def some_parts():
@@ -251,6 +251,15 @@ def test_ratios_are_those_of_the_rounds():
     assert part.cores() == pytest.approx(1.6)
     assert part.value("cold") == pytest.approx(1.4)
     assert part.ratio("cold", "never") is None
+
+
+def test_what_came_from_disk_is_told_where_it_is_much():
+    page, parts = module("page"), some_parts()
+    assert "read from disk" not in page.text(parts)
+    parts["plan-1M-single"].runs["cold"][0]["disk"] = 19.0
+    parts["plan-1M-single"].runs["cold"][1]["disk"] = 2700.0
+    parts["plan-1M-single"].runs["cold"][2]["disk"] = 2600.0
+    assert "read from disk: 1M, one file each: raw 0 MiB, cold 2,600 MiB." in page.text(parts)
 
 
 def test_a_busy_machine_is_told(tmp_path):
