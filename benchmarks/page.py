@@ -33,10 +33,10 @@ _METHOD = """\
   1 % of the accounts, so each plan holds an `update` for those.
 - Every command is the real command line in a process of its own, from a clean environment, start included. A plan
   reads, validates, plans, shows the plan and writes the plan file; what it holds is checked each time.
-- **Cold** means that there is no `.reconciler/cache.db`. The operating system's page cache is warm: each fleet was read
-  through before the first round; if much had to come from disk again, that is told. **Warm** is the same command again.
-  **1 % changed** is the same after 1 % of the accounts were declared anew: in few files where a file holds 1,000, in
-  1 % of the files where it holds one.
+- **Cold** means that there is no `.reconciler/cache.db`. The operating system's page cache is warm: manifests and store
+  are read through before the raw load and before the cold plan; what had to come from disk all the same is told.
+  **Warm** is the same command again. **1 % changed** is the same after 1 % of the accounts were declared anew: in few
+  files where a file holds 1,000, in 1 % of the files where it holds one.
 - The **raw load** is `yaml.load_all` with `CSafeLoader` over the same files on one core in a process of its own, which
   reads them and keeps nothing; the start of Python and the imports are not counted. Two of it at once tell what a
   second core gives: on a machine of one's own, twice as much; on a shared one less, and our plan uses both.

@@ -16,12 +16,14 @@ from support.written import document
 
 from reconciler import instants
 from reconciler.diagnostics import sort_key
-from reconciler.manifests import rebuilding, rows
+from reconciler.manifests import quickrows, rebuilding, rows
 from reconciler.manifests.desired import load_file
+from reconciler.manifests.documents import composed
 from reconciler.manifests.facts import claim_key, digest_of, facts_of
 from reconciler.manifests.findings import findings_from, findings_text
 from reconciler.manifests.rebuilding import part_of, rebuild
 from reconciler.manifests.rows import rows_of_bytes
+from reconciler.predicates import MappingPredicate, accepts
 
 ROOT = Path(__file__).parents[1]
 ACCOUNT = "52a781d6400e06897c00000f"
@@ -369,3 +371,17 @@ def test_findings_come_back_from_their_text(outcomes):
     found = [each for outcome in outcomes for each in outcome.diagnostics]
     found += [each for outcome in outcomes for one in outcome.declarations for each in one.diagnostics]
     assert list(findings_from(findings_text(found))) == found
+
+
+def test_what_is_remembered_of_texts_is_bounded():
+    quickrows._fields.cache_clear()
+    for number in range(100):
+        labels = f"labels: {{region: r{number}, note: {'x' * 50}{number}}}\n"
+        assert rows_of_bytes("a.yaml", (HEAD + labels + NONE).encode()).findings is None
+    keys = ("apiVersion", "kind", "account_id", "labels", "user_products")
+    [labels] = [check for check in accepts("account").checks(keys) if isinstance(check, MappingPredicate)]
+    region, note = quickrows._fields(labels, ("region", "note"))
+    assert (len(region.texts), len(note.texts)) == (quickrows._TEXTS, 0)
+    many = "".join(f"n{number}: a, " for number in range(quickrows._KEYS + 1))
+    with patch.object(quickrows, "_fields", side_effect=AssertionError), pytest.raises(quickrows._Unusual):
+        quickrows._plain(next(composed(f"{{{many}}}".encode())), labels)

@@ -29,8 +29,12 @@ from reconciler.model import SYNC_KINDS, DeclaredAccount, DeclaredProduct, Sourc
 from reconciler.predicates import ListPredicate, MappingPredicate, Predicate, accepts
 
 _BOOLEANS: Final = {"true": True, "false": False}
-#: So many texts are remembered of each field: few have more states, products or labels than that.
-_REMEMBERED: Final = 64
+# What is remembered of mappings: so many shapes (a fleet has a few dozen), each of so many keys at most, and so many
+# texts of each key (few have more states, types or labels), of so many characters. That bounds what strangers can fill.
+_SHAPES: Final = 256
+_KEYS: Final = 100
+_TEXTS: Final = 32
+_LENGTH: Final = 40
 _ACCOUNT_KEYS: Final = ("customer_number", "sync", "labels")
 _PRODUCT_KEYS: Final = (
     "product_id",
@@ -165,12 +169,12 @@ class _Field:
             return value
         if not self.accepts(text):
             raise _Unusual
-        if len(self.texts) < _REMEMBERED:
+        if len(self.texts) < _TEXTS and len(text) <= _LENGTH:
             self.texts.add(text)
         return text
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_SHAPES)
 def _fields(accepts: MappingPredicate, keys: tuple[str, ...]) -> tuple[_Field, ...] | None:
     """The fields of mappings with these keys; ``None`` if there is something to say about such a mapping."""
     checks = accepts.checks(keys)
@@ -193,6 +197,8 @@ def _plain(node: Any, accepts: Predicate) -> Any:
 
 
 def _plain_mapping(pairs: list[tuple[Any, Any]], accepts: MappingPredicate) -> dict[str, Any]:
+    if len(pairs) > _KEYS:
+        raise _Unusual
     try:
         fields = _fields(accepts, tuple([key.value for key, _ in pairs]))
     except TypeError:  # a key that is a list or a mapping
