@@ -263,7 +263,8 @@ def _machine(parts: Parts) -> str:
     lines.append(", ".join(f"{key} {value}" for key, value in shared.items()) + ".\n\n")
     busy = [name for name, part in parts.items() if (got := part.got()) is not None and got < 0.9]
     if busy:
-        lines.append(f"**The machine was busy with something else** during {', '.join(busy)}: measure these again.\n\n")
+        told = "**The machine was busy with something else, or waited for its disk,** during"
+        lines.append(f"{told} {', '.join(busy)}: measure these again.\n\n")
     head = ("part", "measured on", "at commit", "load", "its yardstick got", "two of it at once did")
     lines.append(table(head, _runs(parts), 3))
     lines.append('Again: `make bench SIZES="10k 100k 1M"`; in pieces: `make bench PARTS="startup octodns"`.\n')

@@ -265,7 +265,7 @@ def test_what_came_from_disk_is_told_where_it_is_much():
 def test_a_busy_machine_is_told(tmp_path):
     page, parts = module("page"), some_parts()
     assert parts["plan-10k-packed"].got() == pytest.approx(0.8)
-    assert "busy with something else** during plan-10k-packed, plan-10k-single," in page.text(parts)
+    assert "waited for its disk,** during plan-10k-packed, plan-10k-single," in page.text(parts)
     for part in parts.values():
         for each in part.runs["raw"]:
             each["whole"] = each["cpu"] * 1.01
