@@ -32,7 +32,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: $(READY) ## show it at work: validate, plan, apply and plan again on the embedded simulator
+run: $(READY) ## show it at work: validate, plan and apply on the embedded simulator, until nothing is left
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
 test: lint ## everything that CI checks; the tests' summary stands last

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole way once, on the embedded simulator: validate, import, plan, apply, plan again.
+# The whole way once, on the embedded simulator: validate, import, plan, apply, until nothing is left.
 # Started by `make run`. Everything it writes is in .demo/, made anew each time; nothing leaves this machine.
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,4 +39,10 @@ step "Exactly those calls, one after another; each is written down before and af
   reconciler apply -e simulator .demo/plan.json
 
 step "What is left: only what had to wait for an answer of that run." \
+  reconciler plan -e simulator -o .demo/rest.json
+
+step "The rest, too." \
+  reconciler apply -e simulator .demo/rest.json
+
+step "Nothing is left." \
   reconciler plan -e simulator
