@@ -13,7 +13,7 @@ from reconciler.manifests.declaration import Claim
 #: Goes through numbers of 64 bits, some at a time.
 Numbers: TypeAlias = "Callable[[], Iterable[array[int]]]"
 
-#: So many numbers are held in memory at once.
+#: So many are held as numbers of Python's at once.
 _AT_ONCE: Final = 750_000
 
 _DUPLICATES: Final = {
@@ -87,7 +87,7 @@ def _parts(numbers: Iterable[array[int]], count: int) -> list[list[array[int]]]:
 
 
 def _more_than_once(numbers: Iterable[array[int]]) -> set[int]:
-    """The numbers that stand more than once in some arrays, which are gone through twice if there are any."""
+    """The numbers that stand more than once in some arrays; where there are any, these are gone through again."""
     seen: set[int] = set()
     count = 0
     for each in numbers:
